@@ -1,0 +1,64 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer: they make .venv.
+
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 python; do \
+	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { command -v "$$candidate"; break; }; done)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input \
+	--disable-pip-version-check --no-warn-script-location --root-user-action=ignore
+COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
+
+# scikit-learn skips its array API check unless scipy is told at import.
+export SCIPY_ARRAY_API := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint slow compat $(COMPAT_VERSIONS:%=compat-%) clean
+
+help:
+	@echo "make demo    train, tune, save, load and score on real data"
+	@echo "make test    lint, types, fast tests, doctests, the README's blocks"
+	@echo "make lint    ruff and mypy only"
+	@echo "make slow    the tests that take minutes"
+	@echo "make compat  the contract tests on scikit-learn $(COMPAT_VERSIONS)"
+	@echo "make clean   remove .venv, .compat, caches and build output"
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m pipeline demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+compat: $(COMPAT_VERSIONS:%=compat-%)
+
+# Older releases of scikit-learn call scipy and numpy in ways that those announce to
+# end: their business, so the two kinds of announcement are no errors here.
+$(COMPAT_VERSIONS:%=compat-%): compat-%: .compat/scikit-learn-%/installed
+	PYTHONPATH=$(dir $<) $(BIN)/python -c \
+		'import sklearn; print("scikit-learn", sklearn.__version__); assert sklearn.__version__ == "$*"'
+	PYTHONPATH=$(dir $<) $(BIN)/python -m pytest tests/test_sklearn_contract.py \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning
+
+.compat/scikit-learn-%/installed: | $(INSTALLED)
+	@rm -rf $(@D)
+	@$(PIP_INSTALL) --no-deps --target $(@D) scikit-learn==$*
+	@touch $@
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer must be on the PATH." >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
+	@echo "Installing into .venv (the first time takes some minutes)"
+	@$(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .compat .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,17 @@
+"""The error and warning classes of this package; knows nothing else."""
+
+
+class UnscaledInputWarning(UserWarning):
+    """The features are on a scale that a network can hardly learn from."""
+
+
+class ArtefactError(ValueError):
+    """A model file is missing, damaged or not a model file."""
+
+
+class TableError(ValueError):
+    """An input table cannot be read or does not fit the model."""
+
+
+class OutputError(OSError):
+    """An output file could not be written; nothing is left at its path."""

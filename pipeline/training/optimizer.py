@@ -1,0 +1,241 @@
+"""Adam, AdamW and SGD on flat buffers, with hyperparameters per member.
+
+Knows flat tensors and the runs of members that share hyperparameters; nothing of
+layers or losses. One fused call updates a whole run of equal members, which is 3 to
+7 times faster than the same update in single tensor operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pipeline.training.network import ParameterLayout
+
+# Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
+# arithmetic on those is slow. Below these sizes a moment has no effect.
+NEGLIGIBLE_MOMENT = 1e-30
+NEGLIGIBLE_SQUARE = 1e-36
+
+FUSED_ADAM = getattr(torch, "_fused_adam_", None)
+FUSED_SGD = getattr(torch, "_fused_sgd_", None)
+
+
+@dataclass(frozen=True)
+class StepSize:
+    """What one member's update depends on besides its gradient."""
+
+    learning_rate: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = True
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring members with one step size, and their parts of the buffers."""
+
+    size: StepSize
+    parts: dict[str, list[Tensor]]
+
+
+class Optimizer(Protocol):
+    """Moves the parameters along the gradients."""
+
+    moments: dict[str, Tensor]
+    n_steps: int
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Take every member's step size, until the next call."""
+
+    def step(self) -> None:
+        """Update the parameters in place from the gradients."""
+
+    def flush(self) -> None:
+        """Set moments without effect to 0."""
+
+
+class _Flat:
+    """The buffers of an optimizer and their division into runs of members."""
+
+    moment_names: tuple[str, ...] = ()
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        self.layout = layout
+        self.parameters = parameters
+        self.gradients = gradients
+        self.moments = {name: torch.zeros_like(parameters) for name in self.moment_names}
+        self.n_steps = 0
+        self.runs: list[Run] = []
+        self._sizes: list[StepSize] = []
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs of equal step size."""
+        if list(sizes) == self._sizes:
+            return
+        self._sizes = list(sizes)
+        buffers = {"parameters": self.parameters, "gradients": self.gradients}
+        buffers |= self.moments
+        self.runs, first = [], 0
+        for size, members in groupby(self._sizes):
+            last = first + len(list(members))
+            parts = {
+                name: self.layout.segments(flat, first, last)
+                for name, flat in buffers.items()
+            }
+            self.runs.append(Run(size, parts))
+            first = last
+
+    def flush(self) -> None:
+        """Do nothing: there is no moment that could become denormal."""
+
+
+class Adam(_Flat):
+    """Adam as in ``torch.optim.Adam``.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, "Adam", 2015, algorithm 1.
+    """
+
+    moment_names = ("first_moment", "second_moment")
+
+    def step(self) -> None:
+        """Update the parameters in place from the gradients."""
+        self.n_steps += 1
+        for run in self.runs:
+            adam_update(run, self.n_steps)
+
+    def flush(self) -> None:
+        """Set moments without effect to 0."""
+        first, second = self.moments.values()
+        torch.ops.aten.hardshrink.out(first, NEGLIGIBLE_MOMENT, out=first)
+        torch.ops.aten.hardshrink.out(second, NEGLIGIBLE_SQUARE, out=second)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay on the weights, not on the biases.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019,
+       algorithm 2.
+    """
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        super().__init__(layout, parameters, gradients)
+        self.mask = layout.weight_mask(parameters.device)
+        self.keep = torch.ones_like(parameters)
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs and set what each weight keeps per step."""
+        if list(sizes) == self._sizes:
+            return
+        super().set_step_sizes(sizes)
+        for keep, mask in zip(
+            self.layout.views(self.keep), self.layout.views(self.mask), strict=True
+        ):
+            for member, size in enumerate(sizes):
+                lost = size.learning_rate * size.weight_decay
+                torch.mul(mask[member], -lost, out=keep[member]).add_(1.0)
+
+    def step(self) -> None:
+        """Shrink the weights, then update as Adam does."""
+        self.parameters.mul_(self.keep)
+        super().step()
+
+
+class SGD(_Flat):
+    """Stochastic gradient descent with momentum as in ``torch.optim.SGD``.
+
+    References
+    ----------
+    .. [1] I. Sutskever et al., "On the importance of initialization and momentum in
+       deep learning", 2013, section 2.
+    """
+
+    moment_names = ("velocity",)
+
+    def step(self) -> None:
+        """Update the parameters in place from the gradients."""
+        self.n_steps += 1
+        for run in self.runs:
+            sgd_update(run)
+
+
+OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+
+
+def adam_update(run: Run, n_steps: int, fused: Any = FUSED_ADAM) -> None:
+    """Update a run of members; ``fused`` is torch's private kernel, or None."""
+    size, parts = run.size, run.parts
+    tensors = [
+        parts[name]
+        for name in ("parameters", "gradients", "first_moment", "second_moment")
+    ]
+    if fused is None:
+        _plain_adam(size, tensors, n_steps)
+        return
+    steps = [torch.tensor(float(n_steps), device=tensors[0][0].device)]
+    fused(
+        *tensors,
+        [],
+        steps * len(tensors[0]),
+        lr=size.learning_rate,
+        beta1=size.beta_1,
+        beta2=size.beta_2,
+        weight_decay=0.0,
+        eps=size.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _plain_adam(size: StepSize, tensors: list[list[Tensor]], n_steps: int) -> None:
+    """Update by torch's public operations."""
+    correction_1 = 1 - size.beta_1**n_steps
+    correction_2 = 1 - size.beta_2**n_steps
+    for value, slope, first, second in zip(*tensors, strict=True):
+        first.lerp_(slope, 1 - size.beta_1)
+        second.mul_(size.beta_2).addcmul_(slope, slope, value=1 - size.beta_2)
+        scale = second.sqrt().div_(correction_2**0.5).add_(size.epsilon)
+        value.addcdiv_(first, scale, value=-size.learning_rate / correction_1)
+
+
+def sgd_update(run: Run, fused: Any = FUSED_SGD) -> None:
+    """Update a run of members; ``fused`` is torch's private kernel, or None."""
+    size, parts = run.size, run.parts
+    tensors = [parts[name] for name in ("parameters", "gradients", "velocity")]
+    if fused is None:
+        _plain_sgd(size, tensors)
+        return
+    fused(
+        *tensors,
+        weight_decay=0.0,
+        momentum=size.momentum,
+        lr=size.learning_rate,
+        dampening=0.0,
+        nesterov=size.nesterov and size.momentum > 0,
+        maximize=False,
+        is_first_step=False,
+    )
+
+
+def _plain_sgd(size: StepSize, tensors: list[list[Tensor]]) -> None:
+    """Update by torch's public operations."""
+    for value, slope, velocity in zip(*tensors, strict=True):
+        velocity.mul_(size.momentum).add_(slope)
+        move = slope.add(velocity, alpha=size.momentum) if size.nesterov else velocity
+        value.sub_(move, alpha=size.learning_rate)

@@ -1,0 +1,187 @@
+"""The table of who may import whom, held against the code."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "pipeline"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a module may import of ours, and of others beside the standard library."""
+
+    ours: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+# From the bottom up. A module may import only what stands above it here.
+TABLE = {
+    "exceptions": Room(),
+    "validation": Room(ours=("exceptions",)),
+    "training": Room(),
+    "training.threads": Room(others=("torch",)),
+    "training.schedule": Room(others=("torch",)),
+    "training.network": Room(ours=("validation",), others=("torch",)),
+    "training.objective": Room(others=("torch",)),
+    "training.optimizer": Room(ours=("training.network",), others=("torch",)),
+    "training.minibatches": Room(
+        ours=("training.network",), others=("numpy", "scipy", "torch")
+    ),
+}
+
+# What touches files; not for those who turn numbers into numbers.
+FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
+ABOVE_FILES = {"classifier"}
+# Those who score must start without the seconds that torch takes to import.
+WITHOUT_TORCH = ("classifier", "forward", "input_scale", "persistence", "scoring")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and whether importing the importer imports it."""
+
+    target: str
+    immediate: bool
+
+
+def find_imports(tree: ast.AST, immediate: bool = True) -> Iterator[Import]:
+    """Yield the imports of a syntax tree by absolute name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, immediate)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports must be absolute"
+            assert node.module is not None
+            yield from expand(node, immediate)
+        else:
+            yield from find_imports(node, immediate and not is_late(node))
+
+
+def expand(node: ast.ImportFrom, immediate: bool) -> Iterator[Import]:
+    """Yield the module of a from-import, or the modules that it takes from ours."""
+    assert node.module is not None
+    for alias in node.names:
+        inner = f"{node.module}.{alias.name}"
+        yield Import(inner if is_module(inner) else node.module, immediate)
+
+
+def is_module(name: str) -> bool:
+    """Return whether one of our own modules has this name."""
+    path = ROOT.joinpath(*name.split("."))
+    return name.startswith("pipeline.") and (
+        path.with_suffix(".py").exists() or path.is_dir()
+    )
+
+
+def is_late(node: ast.AST) -> bool:
+    """Return whether a node's body is left out when its module is imported."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return True
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def find_violations(module: str, source: str) -> list[str]:
+    """Return a sentence for every import that the table does not allow."""
+    room = TABLE[module]
+    return [
+        f"{module} must not import {found.target}"
+        for found in find_imports(ast.parse(source))
+        if not (allows(room, found.target) and not is_hasty(module, found))
+        or (below_classifier(module) and top_of(found.target) in FILE_MODULES)
+    ]
+
+
+def allows(room: Room, target: str) -> bool:
+    """Return whether the room's table entry lists the target."""
+    top = top_of(target)
+    if top == "pipeline":
+        return target.removeprefix("pipeline").removeprefix(".") in room.ours
+    return top in sys.stdlib_module_names or top in room.others
+
+
+def is_hasty(module: str, found: Import) -> bool:
+    """Return whether a module that must start without torch would import it."""
+    heavy = top_of(found.target) == "torch" or found.target.startswith(
+        "pipeline.training"
+    )
+    return heavy and found.immediate and module.startswith(WITHOUT_TORCH)
+
+
+def below_classifier(module: str) -> bool:
+    """Return whether a module stands before the classifier in the table."""
+    names = list(TABLE)
+    return "classifier" in names and names.index(module) < names.index("classifier")
+
+
+def top_of(target: str) -> str:
+    """Return the distribution-level part of a module's name."""
+    return target.partition(".")[0]
+
+
+def name_of(path: Path) -> str:
+    """Return a file's module name without the package's."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_table_lists_every_module_and_no_other():
+    assert sorted(TABLE) == sorted(MODULES)
+
+
+def test_table_only_looks_down():
+    names = list(TABLE)
+    for position, (module, room) in enumerate(TABLE.items()):
+        upward = set(room.ours) - set(names[:position])
+        assert not upward, f"{module} looks up to {sorted(upward)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_imports_what_the_table_allows(module):
+    assert find_violations(module, MODULES[module].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "target"),
+    [
+        ("validation", "from pipeline.classifier import labels", "pipeline.classifier"),
+        ("training.network", "from pipeline.training import engine", "engine"),
+        ("training.engine", "import sklearn.base", "sklearn.base"),
+        ("training.engine", "def late():\n    import pandas", "pandas"),
+        ("training.minibatches", "from pathlib import Path", "pathlib"),
+        ("forward", "import torch", "torch"),
+        ("classifier", "from pipeline.training.engine import fit_many", "training"),
+        ("classifier", "class A:\n    import torch", "torch"),
+        ("persistence.artefact", "from pipeline import classifier", "classifier"),
+    ],
+)
+def test_planted_violation_is_found(module, source, target):
+    (violation,) = find_violations(module, source)
+    assert violation.startswith(f"{module} must not import")
+    assert violation.endswith(target) or target in violation
+
+
+def test_late_import_of_the_engine_is_allowed():
+    source = "def fit():\n    from pipeline.training.engine import fit_many"
+    assert find_violations("classifier", source) == []
+
+
+def test_every_import_is_a_declared_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = {
+        requirement.partition(">")[0].replace("scikit-learn", "sklearn")
+        for requirement in [*project["dependencies"], *extras["plot"]]
+    }
+    used = {name for room in TABLE.values() for name in room.others}
+    assert used <= declared

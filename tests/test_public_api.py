@@ -1,0 +1,151 @@
+"""What `import pipeline` offers, how it is documented, and what it costs."""
+
+import inspect
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+from numpydoc.validate import validate
+
+import pipeline
+from pipeline import TorchBinaryClassifier
+
+PUBLIC = [
+    "ArtefactError",
+    "OutputError",
+    "TableError",
+    "TorchBinaryClassifier",
+    "UnscaledInputWarning",
+    "__version__",
+]
+
+# numpydoc's own names of what a docstring must not lack or get wrong.
+CHECKS = {
+    "GL01",  # text starts on the line of the quotes
+    "GL03",  # no double blank lines
+    "GL05",  # no tabs
+    "GL06",  # unknown section
+    "GL07",  # sections in the wrong order
+    "GL08",  # no docstring
+    "PR01",  # parameters not documented
+    "PR02",  # unknown parameters documented
+    "PR03",  # parameters in the wrong order
+    "PR04",  # parameter without a type
+    "PR07",  # parameter without a description
+    "PR10",  # no space before the colon
+    "RT01",  # no Returns section
+    "RT03",  # return value without a description
+    "SS01",  # no summary
+    "SS03",  # summary without a full stop
+    "SS06",  # summary longer than a line
+    "YD01",  # no Yields section
+}
+CHECKS -= {"GL01"}  # our summaries do start there
+
+METHODS = [
+    name
+    for name, _ in inspect.getmembers(TorchBinaryClassifier, inspect.isfunction)
+    if not name.startswith("_")
+    and name in vars(TorchBinaryClassifier)
+]
+
+
+def run_python(source):
+    """Return what a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def find_faults(name):
+    """Return numpydoc's complaints about a dotted name."""
+    return [fault for fault in validate(name)["errors"] if fault[0] in CHECKS]
+
+
+def test_all_lists_the_public_names():
+    assert sorted(pipeline.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_name_resolves_and_is_listed_by_dir(name):
+    assert getattr(pipeline, name) is not None
+    assert name in dir(pipeline)
+
+
+def test_unknown_name_is_refused_as_modules_do():
+    with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'x'"):
+        pipeline.x  # noqa: B018
+
+
+def test_version_is_the_installed_distribution():
+    assert pipeline.__version__ == version("torch-binary-classifier")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pipeline",
+        "from pipeline import TorchBinaryClassifier; TorchBinaryClassifier()",
+        "import pipeline.scoring, pipeline.persistence",
+    ],
+)
+def test_import_leaves_torch_out(source):
+    assert run_python(f"import sys; {source}; print('torch' in sys.modules)") == "False"
+
+
+def test_fit_brings_torch_in():
+    source = (
+        "import sys; from pipeline import TorchBinaryClassifier; "
+        "TorchBinaryClassifier(max_iter=1, n_iter_no_change=1, solver='sgd')"
+        ".fit([[-1.0], [1.0]], [0, 1]); print('torch' in sys.modules)"
+    )
+    assert run_python(f"import warnings; warnings.simplefilter('ignore'); {source}") == (
+        "True"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [f"pipeline.{name}" for name in PUBLIC if not name.startswith("_")]
+)
+def test_public_docstring_is_valid(name):
+    assert find_faults(name) == []
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_method_docstring_is_valid(method):
+    assert find_faults(f"pipeline.TorchBinaryClassifier.{method}") == []
+
+
+def test_a_missing_parameter_is_a_fault(monkeypatch):
+    doc = TorchBinaryClassifier.__doc__.replace("    alpha :", "    beta_alpha :")
+    monkeypatch.setattr(TorchBinaryClassifier, "__doc__", doc)
+    codes = {code for code, _ in find_faults("pipeline.TorchBinaryClassifier")}
+    assert {"PR01", "PR02"} <= codes
+
+
+def documented_defaults():
+    """Return the text behind "default=" of every constructor parameter."""
+    return {
+        parameter.name: match[1]
+        for parameter in ClassDoc(TorchBinaryClassifier)["Parameters"]
+        if (match := re.search(r"default=(.+)$", parameter.type))
+    }
+
+
+def test_constructor_defaults_are_as_documented():
+    signature = inspect.signature(TorchBinaryClassifier)
+    actual = {
+        name: parameter.default for name, parameter in signature.parameters.items()
+    }
+    documented = documented_defaults()
+    assert list(documented) == list(actual)
+    assert {name: parse(text) for name, text in documented.items()} == actual
+
+
+def parse(text):
+    """Return the value of a documented default; words stand without quotes too."""
+    return eval(text, {"__builtins__": {}})
