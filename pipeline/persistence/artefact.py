@@ -80,11 +80,10 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Examples
     --------
-    >>> load("models/no_such_model.joblib")
+    >>> load("absent.joblib")
     Traceback (most recent call last):
         ...
-    pipeline.exceptions.ArtefactError: models/no_such_model.joblib must be a model \
-file, got no file.
+    pipeline.exceptions.ArtefactError: absent.joblib must be a model file, got no file.
     """
     try:
         return joblib.load(path)
@@ -125,7 +124,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         msg = f"{path} must be an ordinary file, got a folder or a device."
         raise OutputError(msg)
     if not os.access(final.parent, os.W_OK):
-        msg = f"{path} must lie in a folder that can be written to, got a read-only one."
+        msg = f"{path} must lie in a folder open for writing, got a read-only one."
         raise OutputError(msg)
 
 

@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -18,10 +20,8 @@ import pyarrow.parquet as pq
 
 from pipeline.exceptions import TableError
 
-try:
-    import pandas as pd
-except ImportError:  # pragma: no cover
-    pd = None
+# pandas is no dependency: where it is absent, pyarrow's own tables do.
+PANDAS = import_module("pandas") if find_spec("pandas") else None
 
 __all__ = [
     "SUFFIXES",
@@ -175,8 +175,8 @@ class Chunk:
             values[cells.is_null().to_numpy(zero_copy_only=False)] = missing
         return values
 
-    def missing_rows(self, name: str) -> list[int]:
-        """Return the positions in the file of a column's missing cells.
+    def labels(self, name: str) -> np.ndarray[Any, Any]:
+        """Return a column as class labels.
 
         Parameters
         ----------
@@ -185,12 +185,30 @@ class Chunk:
 
         Returns
         -------
-        list of int
-            Row numbers, counted from 0.
+        ndarray of shape (n_rows,)
+            Whole numbers if every cell is one, otherwise numbers, otherwise strings
+            as they are written; truth values of a Parquet file stay such.
+
+        Raises
+        ------
+        TableError
+            If a cell is missing; the message names the first few rows.
         """
-        missing = self.columns[name].is_null(nan_is_null=True)
-        positions = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
-        return [self.first_row + int(position) for position in positions]
+        cells = self.columns[name]
+        missing = cells.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        if missing.any():
+            rows = (self.first_row + np.flatnonzero(missing)).tolist()
+            msg = (
+                f"column {name!r} of {self.source} must have a label in every row, "
+                f"got none in rows {_listed(rows)} ({ROW_COUNT})."
+            )
+            raise TableError(msg)
+        for kind in (pa.int64(), pa.float64()) if _is_text(cells.type) else ():
+            with contextlib.suppress(pa.ArrowInvalid):
+                return _to_numpy(pc.cast(cells, kind))
+        if _is_numeric(cells.type) and not pa.types.is_decimal(cells.type):
+            return np.asarray(cells.to_numpy(zero_copy_only=False))
+        return self.texts(name)
 
     def _text_kind(self, name: str) -> Literal["text"]:
         """Refuse a column whose cells cannot be written as text."""
@@ -337,7 +355,7 @@ class ParquetTable:
 
 
 def open_table(path: str | Path) -> Table:
-    """Return a table of which only the column names have been read.
+    r"""Return a table of which only the column names have been read.
 
     Parameters
     ----------
@@ -360,7 +378,7 @@ def open_table(path: str | Path) -> Table:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "people.csv"
-    ...     _ = path.write_text("age,city\\n31,Oslo\\n,Bergen\\n")
+    ...     _ = path.write_text("age,city\n31,Oslo\n,Bergen\n")
     ...     table = open_table(path)
     ...     chunk = next(table.chunks(["age"]))
     >>> table.names
@@ -422,8 +440,8 @@ def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
         A DataFrame if pandas is installed. A ColumnTransformer of scikit-learn
         1.7 and before takes no Table.
     """
-    if pd is not None:
-        return pd.DataFrame(dict(columns))
+    if PANDAS is not None:
+        return PANDAS.DataFrame(dict(columns))
     return pa.table(
         {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
     )
@@ -615,7 +633,7 @@ def _check_columns(table: Table, columns: Sequence[str]) -> None:
         raise TableError(msg)
 
 
-def _listed(names: Sequence[str], n_shown: int = 5) -> str:
+def _listed(names: Sequence[object], n_shown: int = 5) -> str:
     """Return names as a phrase, the first few of many."""
     shown = ", ".join(repr(name) for name in names[:n_shown])
     rest = len(names) - n_shown

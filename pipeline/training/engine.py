@@ -1,0 +1,717 @@
+"""``fit_many``: the only training loop of the first-order solvers.
+
+Knows members, row sets and tensors; nothing of labels, estimators or files. A single
+fit is the loop's case of one member.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from pipeline.training.minibatches import (
+    DROPOUT,
+    BatchReader,
+    RowSet,
+    batch_starts,
+    member_rows,
+    shuffled,
+    stream_seed,
+)
+from pipeline.training.network import (
+    Architecture,
+    BatchNormInput,
+    DropoutRandomness,
+    FixedNormInput,
+    InputStatistics,
+    Network,
+    ParameterLayout,
+    initial_parameters,
+)
+from pipeline.training.objective import Penalty, Residuals, member_losses
+from pipeline.training.optimizer import OPTIMIZERS, Optimizer, StepSize
+from pipeline.training.schedule import LearningRate
+from pipeline.training.threads import one_thread_per_kernel
+
+# State and activations of the members of a block stay within the second-level cache
+# and a share of the third (measured in benchmarks/ensemble_speed.py).
+BLOCK_BYTES = 2 << 20
+LARGEST_BLOCK = 64
+
+EVALUATION_ROWS = 1024
+COMPACT_FRACTION = 0.25  # stopped members are taken out once they are this many
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What may differ between the members of one tensor program.
+
+    Names, units and meanings are those of ``TorchBinaryClassifier``; ``seed`` is the
+    member's own, and ``output_bias`` the start of the logit's bias.
+    """
+
+    seed: int
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "constant"
+    power_t: float = 0.5
+    alpha: float = 1e-4
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    max_iter: int = 200
+    max_fun: int = 15000
+    tol: float = 1e-4
+    n_iter_no_change: int = 10
+    shuffle: bool = True
+    output_bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A network and what is needed to go on training it.
+
+    Parameters
+    ----------
+    coefs : list of Tensor of shape (in, out)
+    intercepts : list of Tensor of shape (out,)
+    input_mean, input_variance : Tensor of shape (n_features,) or None
+        Running statistics of the batch normalisation.
+    moments : dict of str to Tensor of shape (member_size,)
+        The optimizer's moments; empty for a fresh start.
+    n_steps, n_epochs : int
+        Steps of the optimizer and epochs so far.
+    """
+
+    coefs: list[Tensor]
+    intercepts: list[Tensor]
+    input_mean: Tensor | None = None
+    input_variance: Tensor | None = None
+    moments: dict[str, Tensor] = field(default_factory=dict)
+    n_steps: int = 0
+    n_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to be trained: its rows, hyperparameters and, perhaps, its past."""
+
+    train: RowSet
+    hyperparameters: Hyperparameters
+    validation: RowSet | None = None
+    state: MemberState | None = None
+
+
+@dataclass
+class MemberResult:
+    """What became of a member.
+
+    Parameters
+    ----------
+    state : MemberState
+        The last weights, or the best ones where there was a validation set.
+    loss_curve, validation_loss_curve : list of float
+        Loss per epoch, in nats per unit of weight.
+    converged : bool
+        Whether the stopping rule ended the training before ``max_iter``.
+    diverged_epoch : int or None
+        The epoch, counted from 1, in which weights or loss became non-finite.
+    """
+
+    state: MemberState
+    loss_curve: list[float]
+    validation_loss_curve: list[float]
+    converged: bool
+    diverged_epoch: int | None
+
+
+EpochReport = Callable[[int, int, float, float | None], None]
+
+
+def fit_many(
+    architecture: Architecture,
+    solver: str,
+    members: Sequence[Member],
+    *,
+    batch_size: int,
+    device: str = "cpu",
+    report: EpochReport | None = None,
+) -> list[MemberResult]:
+    """Train every member to its end.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Shared by all members.
+    solver : {"adam", "adamw", "sgd"}
+        Shared by all members.
+    members : sequence of Member
+        Their order is the order of the results.
+    batch_size : int
+        Rows per step and member, in 1 to the number of rows.
+    device : str
+        A torch device; results are always on the CPU.
+    report : callable, optional
+        Called with (member, epoch, loss, validation loss or None) after each epoch.
+
+    Returns
+    -------
+    list of MemberResult
+
+    Notes
+    -----
+    A member's result depends on its own rows, hyperparameters and seed only, bit for
+    bit, on one machine. Members with equally many rows are stacked into blocks that
+    fit the cache; each block is trained to its end.
+    """
+    results: dict[int, MemberResult] = {}
+
+    def train(numbers: list[int]) -> None:
+        chosen = [members[number] for number in numbers]
+        block = Block(architecture, solver, chosen, batch_size, torch.device(device))
+        block.numbers = numbers
+        results.update(block.run(report))
+
+    with one_thread_per_kernel() as n_threads:
+        blocks = _blocks(architecture, members, batch_size, n_threads)
+        if len(blocks) == 1:
+            train(blocks[0])
+        else:
+            with ThreadPoolExecutor(min(n_threads, len(blocks))) as pool:
+                list(pool.map(train, blocks))
+    return [results[number] for number in range(len(members))]
+
+
+def block_size(architecture: Architecture, batch_size: int) -> int:
+    """Return how many members of an architecture fit one block."""
+    layout = ParameterLayout(architecture, 1)
+    widths = sum(out for _, out in architecture.dense_shapes)
+    state = 4 * layout.member_size + 3 * batch_size * widths
+    return max(1, min(LARGEST_BLOCK, BLOCK_BYTES // (state * architecture.dtype.itemsize)))
+
+
+def _blocks(
+    architecture: Architecture,
+    members: Sequence[Member],
+    batch_size: int,
+    n_threads: int,
+) -> list[list[int]]:
+    """Group members with equally many rows, split to blocks that fit the cache."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for number, member in enumerate(members):
+        held_out = 0 if member.validation is None else len(member.validation)
+        groups.setdefault((len(member.train), held_out), []).append(number)
+    blocks = []
+    for numbers in groups.values():
+        numbers.sort(key=lambda number: _run_key(members[number]))
+        largest = min(batch_size, len(members[numbers[0]].train))
+        size = block_size(architecture, largest)
+        n_blocks = -(-len(numbers) // size)
+        if 1 < n_blocks < n_threads:
+            n_blocks = min(n_threads, len(numbers))
+        bounds = [len(numbers) * part // n_blocks for part in range(n_blocks + 1)]
+        blocks += [
+            numbers[first:last]
+            for first, last in zip(bounds[:-1], bounds[1:], strict=True)
+        ]
+    return blocks
+
+
+def _run_key(member: Member) -> tuple[float, ...]:
+    """Return what members need to share to be updated by one call."""
+    given = member.hyperparameters
+    return (
+        given.learning_rate_init,
+        given.beta_1,
+        given.beta_2,
+        given.epsilon,
+        given.momentum,
+        float(given.nesterovs_momentum),
+    )
+
+
+class Progress:
+    """One member's losses and its stopping rule.
+
+    Without a validation set MLPClassifier's rule: stop when the training loss has not
+    fallen by ``tol`` for more than ``n_iter_no_change`` epochs. With one, the same
+    rule on the validation loss, and the best weights are kept.
+    """
+
+    def __init__(self, given: Hyperparameters) -> None:
+        self.given = given
+        self.rate = LearningRate(
+            given.learning_rate_init, given.learning_rate, given.power_t, given.max_iter
+        )
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best = math.inf
+        self.stalled = 0
+        self.converged = False
+        self.diverged_epoch: int | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the member needs no further epoch."""
+        finished = len(self.losses) >= self.given.max_iter
+        return finished or self.converged or self.diverged_epoch is not None
+
+    def add(self, loss: float, validation_loss: float | None) -> bool:
+        """Record an epoch; return whether it was the best so far."""
+        watched = loss if validation_loss is None else validation_loss
+        self.losses.append(loss)
+        if validation_loss is not None:
+            self.validation_losses.append(validation_loss)
+        if not (math.isfinite(loss) and math.isfinite(watched)):
+            self.diverged_epoch = len(self.losses)
+            return False
+        self.stalled = self.stalled + 1 if watched > self.best - self.given.tol else 0
+        improved = watched < self.best
+        self.best = min(self.best, watched)
+        if self.stalled > self.given.n_iter_no_change:
+            self.stalled = 0
+            self.converged = not self.rate.reduce()
+        return improved
+
+
+class Block:
+    """Members that are trained together, and the buffers they need."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        solver: str,
+        members: Sequence[Member],
+        batch_size: int,
+        device: torch.device,
+    ) -> None:
+        self.architecture = architecture
+        self.solver = solver
+        self.members = list(members)
+        self.device = device
+        self.numbers = list(range(len(members)))
+        self.n_rows = len(members[0].train)
+        smallest = 1 if architecture.input_norm is None else 2
+        size = min(batch_size, self.n_rows)
+        self.batches = batch_starts(self.n_rows, size, smallest)
+        self.batch_size = size
+        self.progress = [Progress(member.hyperparameters) for member in members]
+        self.epochs_before = [
+            0 if member.state is None else member.state.n_epochs for member in members
+        ]
+        self.epoch = 0
+        self.results: dict[int, MemberResult] = {}
+        self._allocate([self._start(member) for member in self.members])
+
+    def _start(self, member: Member) -> MemberState:
+        """Return the state a member starts from."""
+        if member.state is not None:
+            return member.state
+        generator = torch.Generator()
+        generator.manual_seed(member.hyperparameters.seed)
+        bias = member.hyperparameters.output_bias
+        return MemberState(*initial_parameters(self.architecture, generator, bias))
+
+    def _allocate(self, states: Sequence[MemberState]) -> None:
+        """Build buffers, networks and the optimizer for the current members."""
+        given = [member.hyperparameters for member in self.members]
+        self.layout = layout = ParameterLayout(self.architecture, len(self.members))
+        self.parameters = layout.new_buffer(self.device)
+        self.gradients = layout.new_buffer(self.device)
+        self.optimizer: Optimizer = OPTIMIZERS[self.solver](
+            layout, self.parameters, self.gradients
+        )
+        self.optimizer.n_steps = states[0].n_steps
+        self.statistics = InputStatistics.initial(
+            self.architecture, len(states), self.device
+        )
+        for place, state in enumerate(states):
+            self._write_state(place, state)
+        self.best = self.parameters.clone()
+        self.best_statistics = InputStatistics(
+            self.statistics.mean.clone(), self.statistics.variance.clone()
+        )
+        rates = [one.dropout for one in given]
+        self.dropout = DropoutRandomness(rates) if any(rates) else None
+        self._prepare_rows()
+        self._build_networks()
+        self._set_penalty()
+
+    def _write_state(self, place: int, state: MemberState) -> None:
+        """Copy a member's state to its place in the buffers."""
+        vector = self.layout.member_vector_of(state.coefs, state.intercepts)
+        self.layout.write_member(self.parameters, place, vector)
+        for name, moment in state.moments.items():
+            self.layout.write_member(self.optimizer.moments[name], place, moment)
+        if state.input_mean is not None and state.input_variance is not None:
+            self.statistics.mean[place, 0] = state.input_mean
+            self.statistics.variance[place, 0] = state.input_variance
+
+    def _prepare_rows(self) -> None:
+        """Set up the readers and the row shares of the validation sets."""
+        dtype = self.architecture.dtype
+        tables = [member.train.features for member in self.members]
+        self.reader = BatchReader(tables, self.batches, dtype)
+        self.orders = [member.train.index for member in self.members]
+        self.validation = Evaluation.of(
+            [member.validation for member in self.members], dtype, self.device
+        )
+        self._read_labels()
+
+    def _build_networks(self) -> None:
+        """Make one network for each size of batch, and one for evaluation."""
+        self.networks: dict[int, Network] = {}
+        self.residuals: dict[int, Residuals] = {}
+        for n_rows in {stop - start for start, stop in self.batches}:
+            norm = None
+            if self.architecture.input_norm is not None:
+                norm = BatchNormInput(self.statistics, n_rows)
+            network = Network(
+                self.layout,
+                self.parameters,
+                self.gradients,
+                n_rows,
+                input_layer=norm,
+                dropout=self.dropout,
+            )
+            self.networks[n_rows] = network
+            self.residuals[n_rows] = Residuals(network.logit.logits_padded, n_rows)
+
+    def _set_penalty(self) -> None:
+        """Spread each member's L2 strength over its weights."""
+        alphas = [member.hyperparameters.alpha for member in self.members]
+        self.penalty: Penalty | None = None
+        if not any(alphas):
+            return
+        strengths = self.layout.weight_mask(self.device)
+        blocks = self.layout.views(strengths)
+        for place, (member, alpha) in enumerate(
+            zip(self.members, alphas, strict=True)
+        ):
+            rows = member.train
+            mean_weight = float(rows.weights[rows.index].double().mean())
+            for block in blocks:
+                block[place].mul_(alpha / mean_weight)
+        self.penalty = Penalty(strengths, blocks)
+
+    def _read_labels(self) -> None:
+        """Gather targets and row shares in the current order, rows padded."""
+        n_stored = -(-self.n_rows // 32) * 32  # whole vectors, see network.LINE_BYTES
+        shape = (len(self.members), n_stored)
+        new = self.parameters.new_zeros
+        if not hasattr(self, "targets") or self.targets.shape != shape:
+            self.targets, self.shares = new(shape), new(shape)
+            self.logits, self.epoch_shares = new(shape), new(shape)
+            self._last_orders: list[Tensor] = []
+        for place, (member, order) in enumerate(
+            zip(self.members, self.orders, strict=True)
+        ):
+            if self._last_orders and self._last_orders[place] is order:
+                continue
+            self.targets[place, : self.n_rows] = member.train.targets[order]
+            weights = member.train.weights[order]
+            self._set_shares(place, weights.to(self.device))
+        self._last_orders = list(self.orders)
+
+    def _set_shares(self, place: int, weights: Tensor) -> None:
+        """Divide a member's row weights by their sum in the epoch and per batch."""
+        total = weights.double().sum()
+        self.epoch_shares[place, : self.n_rows] = weights / total
+        for start, stop in self.batches:
+            part = weights[start:stop]
+            self.shares[place, start:stop] = part / part.double().sum()
+
+    def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
+        """Train until every member has stopped; return results by member number."""
+        while self.members:
+            self._begin_epoch()
+            penalties = self._penalties()
+            for number, features in self.reader.read(self.orders):
+                self._step(number, features)
+            self._end_epoch(penalties, report)
+            self._take_out_stopped()
+        return self.results
+
+    def _begin_epoch(self) -> None:
+        """Set the epoch's learning rates, row orders and random streams."""
+        epochs = [before + self.epoch for before in self.epochs_before]
+        self.optimizer.set_step_sizes(
+            [
+                self._step_size(place, epoch)
+                for place, epoch in enumerate(epochs)
+            ]
+        )
+        if len(self.batches) > 1:
+            self._shuffle(epochs)
+            self._read_labels()
+        if self.dropout is not None:
+            seeds = [
+                stream_seed(member.hyperparameters.seed, epoch, DROPOUT)
+                for member, epoch in zip(self.members, epochs, strict=True)
+            ]
+            self.dropout.reseed(seeds)
+
+    def _step_size(self, place: int, epoch: int) -> StepSize:
+        """Return what a member's update needs in this epoch."""
+        given = self.members[place].hyperparameters
+        rate = self.progress[place].rate.at(self.epoch, epoch * self.n_rows)
+        return StepSize(
+            learning_rate=rate,
+            beta_1=given.beta_1,
+            beta_2=given.beta_2,
+            epsilon=given.epsilon,
+            weight_decay=given.weight_decay,
+            momentum=given.momentum,
+            nesterov=given.nesterovs_momentum,
+        )
+
+    def _shuffle(self, epochs: list[int]) -> None:
+        """Draw this epoch's row orders; equal seeds and rows share one."""
+        drawn: dict[tuple[int, int, int], Tensor] = {}
+        for place, member in enumerate(self.members):
+            given, index = member.hyperparameters, member.train.index
+            if not given.shuffle:
+                continue
+            key = (id(index), given.seed, epochs[place])
+            if key not in drawn:
+                drawn[key] = shuffled(index, given.seed, epochs[place])
+            self.orders[place] = drawn[key]
+
+    def _penalties(self) -> Tensor | None:
+        """Return every member's penalty per unit of weight at the epoch's start."""
+        if self.penalty is None:
+            return None
+        blocks = self.layout.views(self.parameters)
+        return self.penalty.values(blocks, self.n_rows / len(self.batches))
+
+    def _step(self, number: int, features: Tensor) -> None:
+        """Take one optimizer step on one batch."""
+        start, stop = self.batches[number]
+        n_rows = stop - start
+        network = self.networks[n_rows]
+        shares = self.shares[:, start:stop]
+        if isinstance(network.input_layer, BatchNormInput):
+            self._set_norm_shares(network.input_layer, start, stop)
+        logits = network.forward(features)
+        self.logits[:, start:stop] = logits
+        residuals = self.residuals[n_rows].compute(self.targets[:, start:stop], shares)
+        network.backward(residuals)
+        if self.penalty is not None:
+            self.penalty.add_gradient(self.parameters, self.gradients, n_rows)
+        self.optimizer.step()
+
+    def _set_norm_shares(self, layer: BatchNormInput, start: int, stop: int) -> None:
+        """Give the batch normalisation the row shares of a batch."""
+        counts = [
+            max(stop - start, float(member.train.weights[order[start:stop]].sum()))
+            for member, order in zip(self.members, self.orders, strict=True)
+        ]
+        corrections = [count / (count - 1) for count in counts]
+        correction = torch.tensor(corrections, dtype=self.architecture.dtype)
+        layer.set_row_shares(
+            self.shares[:, start:stop], correction.view(-1, 1, 1).to(self.device)
+        )
+
+    def _end_epoch(self, penalties: Tensor | None, report: EpochReport | None) -> None:
+        """Record the losses, keep the best weights, report."""
+        self.epoch += 1
+        self.optimizer.flush()
+        losses = member_losses(self.logits, self.targets, self.epoch_shares)
+        if penalties is not None:
+            losses = losses + penalties
+        held_out: list[float] | None = None
+        if self.validation is not None:
+            held_out = self._validation_losses(self.validation)
+        for place, loss in enumerate(losses.tolist()):
+            progress = self.progress[place]
+            if progress.stopped:
+                continue
+            validation_loss = None if held_out is None else held_out[place]
+            improved = progress.add(loss, validation_loss)
+            if improved and held_out is not None:
+                self._keep_best(place)
+            if report is not None:
+                report(
+                    self.numbers[place], len(progress.losses), loss, validation_loss
+                )
+
+    def _validation_losses(self, validation: Evaluation) -> list[float]:
+        """Return every member's loss on its validation set."""
+        scorer = Scorer(self.layout, self.parameters, self.statistics)
+        logits = scorer.logits(validation.features)
+        return member_losses(logits, validation.targets, validation.shares).tolist()
+
+    def _keep_best(self, place: int) -> None:
+        """Copy a member's weights to the best ones."""
+        views = self.layout.views(self.parameters)
+        for kept, view in zip(self.layout.views(self.best), views, strict=True):
+            kept[place].copy_(view[place])
+        self.best_statistics.mean[place] = self.statistics.mean[place]
+        self.best_statistics.variance[place] = self.statistics.variance[place]
+
+    def _take_out_stopped(self) -> None:
+        """Hand out results of stopped members and close the gaps they leave."""
+        stopped = [
+            place for place, one in enumerate(self.progress) if one.stopped
+        ]
+        for place in stopped:
+            if self.numbers[place] not in self.results:
+                self.results[self.numbers[place]] = self._result(place)
+        staying = [
+            place for place in range(len(self.members)) if place not in stopped
+        ]
+        if not staying:
+            self.members = []
+        elif len(stopped) >= COMPACT_FRACTION * len(self.members):
+            self._compact(staying)
+
+    def _compact(self, staying: list[int]) -> None:
+        """Go on with some of the members only."""
+        states = [self._state(place, best=False) for place in staying]
+        best = [self.layout.member_vector(self.best, place) for place in staying]
+        best_statistics = self.best_statistics
+        self.members = [self.members[place] for place in staying]
+        self.numbers = [self.numbers[place] for place in staying]
+        self.progress = [self.progress[place] for place in staying]
+        self.epochs_before = [self.epochs_before[place] for place in staying]
+        self._allocate(states)
+        for place, vector in enumerate(best):
+            self.layout.write_member(self.best, place, vector.to(self.device))
+        self.best_statistics = InputStatistics(
+            best_statistics.mean[staying], best_statistics.variance[staying]
+        )
+
+    def _state(self, place: int, *, best: bool) -> MemberState:
+        """Return a copy of a member's state, on the CPU."""
+        flat = self.best if best else self.parameters
+        statistics = self.best_statistics if best else self.statistics
+        vector = self.layout.member_vector(flat, place).cpu()
+        coefs, intercepts = self.layout.unpadded(vector)
+        normed = self.architecture.input_norm is not None
+        return MemberState(
+            coefs,
+            intercepts,
+            statistics.mean[place, 0].cpu().clone() if normed else None,
+            statistics.variance[place, 0].cpu().clone() if normed else None,
+            {
+                name: self.layout.member_vector(moment, place).cpu()
+                for name, moment in self.optimizer.moments.items()
+            },
+            self.optimizer.n_steps,
+            self.epochs_before[place] + self.epoch,
+        )
+
+    def _result(self, place: int) -> MemberResult:
+        """Return what became of a member."""
+        progress = self.progress[place]
+        state = self._state(place, best=self.validation is not None)
+        finite = all(
+            bool(torch.isfinite(tensor).all())
+            for tensor in [*state.coefs, *state.intercepts]
+        )
+        diverged = progress.diverged_epoch
+        if diverged is None and not finite:
+            diverged = len(progress.losses)
+        return MemberResult(
+            state,
+            progress.losses,
+            progress.validation_losses,
+            progress.converged,
+            diverged,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rows to score without learning from them, for all members of a block.
+
+    Shapes ``(n_members or 1, n_rows, n_features)``, ``(n_members, n_rows)`` twice.
+    """
+
+    features: Tensor
+    targets: Tensor
+    shares: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        row_sets: Sequence[RowSet | None],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Evaluation | None:
+        """Gather the members' validation rows; None where they have none."""
+        present = [rows for rows in row_sets if rows is not None]
+        if not present:
+            return None
+        first = present[0]
+        shared = all(
+            rows.index is first.index and rows.features is first.features
+            for rows in present
+        )
+        held = [first] if shared else present
+        features = member_rows(
+            len(held), len(first), first.features.n_features, dtype
+        )
+        for slot, rows in zip(features, held, strict=True):
+            rows.features.gather(rows.index, slot)
+        n_stored = -(-len(first) // 32) * 32
+        targets = torch.zeros(len(present), n_stored, dtype=dtype)
+        shares = torch.zeros_like(targets)
+        for place, rows in enumerate(present):
+            targets[place, : len(rows)] = rows.targets[rows.index]
+            weights = rows.weights[rows.index]
+            shares[place, : len(rows)] = weights / weights.double().sum()
+        return cls(features.to(device), targets.to(device), shares.to(device))
+
+
+class Scorer:
+    """Logits of given parameters, without dropout and with running statistics."""
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, statistics: InputStatistics
+    ) -> None:
+        self.layout = layout
+        self.parameters = parameters
+        self.statistics = statistics
+        self._networks: dict[int, Network] = {}
+
+    def network(self, n_rows: int) -> Network:
+        """Return the network for so many rows."""
+        if n_rows not in self._networks:
+            norm = None
+            if self.layout.architecture.input_norm is not None:
+                norm = FixedNormInput(self.statistics, n_rows)
+            self._networks[n_rows] = Network(
+                self.layout,
+                self.parameters,
+                torch.empty_like(self.parameters),
+                n_rows,
+                input_layer=norm,
+            )
+        return self._networks[n_rows]
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return ``(n_members, n_rows padded to 32)``, padding 0."""
+        n_rows = features.shape[1]
+        stored = -(-n_rows // 32) * 32
+        logits = self.parameters.new_zeros(self.layout.n_members, stored)
+        for start in range(0, n_rows, EVALUATION_ROWS):
+            part = features[:, start : start + EVALUATION_ROWS]
+            part = part.expand(self.layout.n_members, -1, -1)
+            scored = self.network(part.shape[1]).forward(part)
+            logits[:, start : start + part.shape[1]] = scored
+        return logits
+
+
+def with_epochs(member: Member, max_iter: int) -> Member:
+    """Return the member with another number of epochs."""
+    given = replace(member.hyperparameters, max_iter=max_iter)
+    return replace(member, hyperparameters=given)

@@ -1,0 +1,263 @@
+"""Full-batch L-BFGS on the engine's loss and gradient.
+
+Knows one member at a time; the search direction and line search are SciPy's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from pipeline.training.engine import (
+    EVALUATION_ROWS,
+    EpochReport,
+    Evaluation,
+    Member,
+    MemberResult,
+    MemberState,
+    Scorer,
+)
+from pipeline.training.minibatches import BatchReader, batch_starts
+from pipeline.training.network import (
+    Architecture,
+    FixedNormInput,
+    InputStatistics,
+    Network,
+    ParameterLayout,
+    initial_parameters,
+)
+from pipeline.training.objective import Penalty, Residuals, member_losses
+from pipeline.training.threads import one_thread_per_kernel
+
+CPU = torch.device("cpu")
+Array = NDArray[np.float64]
+
+
+class FullBatch:
+    """Loss and gradient of one member over all its rows, a few rows at a time."""
+
+    def __init__(self, architecture: Architecture, member: Member) -> None:
+        self.architecture = architecture
+        self.member = member
+        self.layout = ParameterLayout(architecture, 1)
+        self.parameters = self.layout.new_buffer(CPU)
+        self.gradients = self.layout.new_buffer(CPU)
+        self.total_gradient = self.layout.new_buffer(CPU)
+        rows = member.train
+        self.pieces = batch_starts(len(rows), EVALUATION_ROWS, 1)
+        self.reader = BatchReader([rows.features], self.pieces, architecture.dtype)
+        weights = rows.weights[rows.index].to(architecture.dtype)
+        self.total_weight = float(weights.double().sum())
+        self.shares = (weights / self.total_weight).unsqueeze(0)
+        self.targets = rows.targets[rows.index].to(architecture.dtype).unsqueeze(0)
+        self.statistics = self._statistics()
+        mask = self.layout.weight_mask(CPU)
+        mask *= member.hyperparameters.alpha / self.total_weight
+        self.penalty = Penalty(mask, self.layout.views(mask))
+        self.networks: dict[int, tuple[Network, Residuals]] = {}
+
+    def _statistics(self) -> InputStatistics:
+        """Return mean and variance of the inputs: the batch is all there is."""
+        found = InputStatistics.initial(self.architecture, 1, CPU)
+        if self.architecture.input_norm is None:
+            return found
+        found.variance.zero_()
+        for number, features in self.reader.read([self.member.train.index]):
+            share = self._part(self.shares, number).unsqueeze(-1)
+            found.mean += (features * share).sum(1, keepdim=True)
+        for number, features in self.reader.read([self.member.train.index]):
+            share = self._part(self.shares, number).unsqueeze(-1)
+            squares = (features - found.mean) ** 2 * share
+            found.variance += squares.sum(1, keepdim=True)
+        return found
+
+    def _part(self, values: Tensor, number: int) -> Tensor:
+        """Return a piece's columns of ``(1, n_rows)`` values."""
+        start, stop = self.pieces[number]
+        return values[:, start:stop]
+
+    def _network(self, n_rows: int) -> tuple[Network, Residuals]:
+        """Return the network for a piece of so many rows."""
+        if n_rows not in self.networks:
+            norm = None
+            if self.architecture.input_norm is not None:
+                norm = FixedNormInput(self.statistics, n_rows)
+            network = Network(
+                self.layout,
+                self.parameters,
+                self.gradients,
+                n_rows,
+                input_layer=norm,
+            )
+            residuals = Residuals(network.logit.logits_padded, n_rows)
+            self.networks[n_rows] = (network, residuals)
+        return self.networks[n_rows]
+
+    def __call__(self, vector: Array) -> tuple[float, Array]:
+        """Return the penalised loss and its gradient at a parameter vector."""
+        self.parameters.copy_(torch.from_numpy(vector))
+        self.total_gradient.zero_()
+        blocks = self.layout.views(self.parameters)
+        loss = float(self.penalty.values(blocks, 1))
+        for number, features in self.reader.read([self.member.train.index]):
+            network, residuals = self._network(features.shape[1])
+            targets = self._part(self.targets, number)
+            shares = self._part(self.shares, number)
+            logits = network.forward(features)
+            loss += float(member_losses(logits, targets, shares))
+            network.backward(residuals.compute(targets, shares))
+            self.total_gradient += self.gradients
+        self.penalty.add_gradient(self.parameters, self.total_gradient, 1)
+        return loss, self.total_gradient.double().numpy().copy()
+
+
+class Monitor:
+    """Losses per iteration and the early stopping of one run."""
+
+    def __init__(
+        self, problem: FullBatch, report: Callable[[int, float, float | None], None]
+    ) -> None:
+        self.problem = problem
+        self.report = report
+        self.given = problem.member.hyperparameters
+        self.validation = Evaluation.of(
+            [problem.member.validation], problem.architecture.dtype, CPU
+        )
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.best_vector: Array | None = None
+        self.stalled = 0
+
+    def __call__(self, intermediate_result: object) -> None:
+        """Record an iteration; end the run when the validation loss has stalled."""
+        vector = np.asarray(intermediate_result.x)  # type: ignore[attr-defined]
+        loss = float(intermediate_result.fun)  # type: ignore[attr-defined]
+        self.losses.append(loss)
+        held_out = None if self.validation is None else self._held_out(vector)
+        self.report(len(self.losses), loss, held_out)
+        if self.validation is not None and self.stalled > self.given.n_iter_no_change:
+            raise StopIteration
+
+    def _held_out(self, vector: Array) -> float:
+        """Return the validation loss and keep the best weights."""
+        assert self.validation is not None
+        problem = self.problem
+        flat = torch.from_numpy(vector.copy()).to(problem.architecture.dtype)
+        scorer = Scorer(problem.layout, flat, problem.statistics)
+        logits = scorer.logits(self.validation.features)
+        loss = float(
+            member_losses(logits, self.validation.targets, self.validation.shares)
+        )
+        best = min(self.validation_losses, default=math.inf)
+        self.stalled = self.stalled + 1 if loss > best - self.given.tol else 0
+        if loss < best:
+            self.best_vector = vector.copy()
+        self.validation_losses.append(loss)
+        return loss
+
+
+def fit_lbfgs(
+    architecture: Architecture,
+    members: list[Member],
+    report: EpochReport | None = None,
+) -> list[MemberResult]:
+    """Train every member by L-BFGS, one after the other.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Shared by all members.
+    members : list of Member
+        ``tol`` is the largest component of the gradient at which to stop,
+        ``max_iter`` and ``max_fun`` limit iterations and evaluations.
+    report : callable, optional
+        Called with (member, iteration, loss, validation loss or None).
+
+    Returns
+    -------
+    list of MemberResult
+
+    References
+    ----------
+    .. [1] D. Liu, J. Nocedal, "On the limited memory BFGS method", 1989.
+    """
+    with one_thread_per_kernel():
+        return [
+            _fit_one(architecture, member, number, report)
+            for number, member in enumerate(members)
+        ]
+
+
+def _fit_one(
+    architecture: Architecture,
+    member: Member,
+    number: int,
+    report: EpochReport | None,
+) -> MemberResult:
+    """Train one member."""
+    given = member.hyperparameters
+    problem = FullBatch(architecture, member)
+
+    def tell(iteration: int, loss: float, held_out: float | None) -> None:
+        if report is not None:
+            report(number, iteration, loss, held_out)
+
+    monitor = Monitor(problem, tell)
+    start = _start_vector(architecture, member, problem.layout)
+    found = minimize(
+        problem,
+        start.double().numpy(),
+        method="L-BFGS-B",
+        jac=True,
+        callback=monitor,
+        options={"maxiter": given.max_iter, "maxfun": given.max_fun, "gtol": given.tol},
+    )
+    vector = found.x if monitor.best_vector is None else monitor.best_vector
+    return _result(problem, monitor, vector, converged=found.status in {0, 99})
+
+
+def _start_vector(
+    architecture: Architecture, member: Member, layout: ParameterLayout
+) -> Tensor:
+    """Return the parameters a member starts from, (member_size,)."""
+    if member.state is not None:
+        return layout.member_vector_of(member.state.coefs, member.state.intercepts)
+    generator = torch.Generator()
+    generator.manual_seed(member.hyperparameters.seed)
+    bias = member.hyperparameters.output_bias
+    return layout.member_vector_of(*initial_parameters(architecture, generator, bias))
+
+
+def _result(
+    problem: FullBatch, monitor: Monitor, vector: Array, *, converged: bool
+) -> MemberResult:
+    """Return what became of a member."""
+    dtype = problem.architecture.dtype
+    coefs, intercepts = problem.layout.unpadded(torch.from_numpy(vector).to(dtype))
+    finite = bool(np.isfinite(vector).all()) and all(map(math.isfinite, monitor.losses))
+    before = 0 if problem.member.state is None else problem.member.state.n_epochs
+    if not monitor.losses:
+        monitor.losses.append(problem(vector)[0])
+    normed = problem.architecture.input_norm is not None
+    state = MemberState(
+        coefs,
+        intercepts,
+        problem.statistics.mean[0, 0] if normed else None,
+        problem.statistics.variance[0, 0] if normed else None,
+        {},
+        0,
+        before + len(monitor.losses),
+    )
+    return MemberResult(
+        state,
+        monitor.losses,
+        monitor.validation_losses,
+        converged,
+        None if finite else len(monitor.losses),
+    )
