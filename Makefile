@@ -5,7 +5,7 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 pyth
 	&& { command -v "$$candidate"; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input \
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-input \
 	--disable-pip-version-check --no-warn-script-location --root-user-action=ignore
 COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
 

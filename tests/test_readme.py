@@ -47,7 +47,7 @@ def run_python(block: Block, namespace: dict[str, object]) -> None:
 
 
 def run_shell(block: Block) -> None:
-    """Run a block's commands with this environment's programs, up to the first error."""
+    """Run a block's commands with this environment's programs."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.body],

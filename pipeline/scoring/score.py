@@ -215,8 +215,10 @@ def _unfit_message(
 ) -> str:
     """Describe why the model refused a chunk, by a missing number if there is one."""
     for name, column in cells.items():
-        missing = np.flatnonzero(column != column) if column.dtype.kind == "f" else ()
-        if len(missing):
+        if column.dtype.kind != "f":
+            continue
+        missing = np.flatnonzero(np.isnan(column))
+        if missing.size:
             return (
                 f"column {name!r} of {chunk.source} must have a number in every row, "
                 f"got none in row {chunk.first_row + int(missing[0])} ({ROW_COUNT}). "
@@ -245,7 +247,7 @@ def _check_finite(chunk: Chunk, probabilities: np.ndarray[Any, Any]) -> None:
 def _text_columns(step: Any, names: Sequence[str]) -> dict[str, object]:
     """Return the columns of text among a step's inputs, with their missing value."""
     if hasattr(step, "transformers_"):
-        found = {}
+        found: dict[str, object] = {}
         for _, transformer, columns in step.transformers_:
             found |= _text_columns(transformer, _block_names(names, columns))
         return found
@@ -277,8 +279,8 @@ def _block_names(names: Sequence[str], columns: Any) -> list[str]:
     if not isinstance(columns, slice):
         columns = list(columns)
         if all(isinstance(column, str) for column in columns):
-            return columns
-    return np.asarray(names, dtype=object)[columns].tolist()
+            return [*columns]
+    return [str(name) for name in np.asarray(names, dtype=object)[columns]]
 
 
 def _reads_text(step: Any) -> bool:

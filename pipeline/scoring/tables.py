@@ -252,8 +252,13 @@ class Chunk:
 class Table(Protocol):
     """A file of named columns that can be read in chunks."""
 
-    source: str
-    names: tuple[str, ...]
+    @property
+    def source(self) -> str:
+        """Return the file, as the user named it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the columns of the file."""
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield the rows of the file in order."""
@@ -458,9 +463,7 @@ class RowWriter(Protocol):
 
 
 @contextlib.contextmanager
-def open_writer(
-    file: BinaryIO, suffix: Literal[".csv", ".parquet", ".pq"], schema: Any
-) -> Iterator[RowWriter]:
+def open_writer(file: BinaryIO, suffix: str, schema: Any) -> Iterator[RowWriter]:
     """Open a writer of rows upon an open file.
 
     Parameters

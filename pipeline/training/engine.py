@@ -195,7 +195,9 @@ def block_size(architecture: Architecture, batch_size: int) -> int:
     layout = ParameterLayout(architecture, 1)
     widths = sum(out for _, out in architecture.dense_shapes)
     state = 4 * layout.member_size + 3 * batch_size * widths
-    return max(1, min(LARGEST_BLOCK, BLOCK_BYTES // (state * architecture.dtype.itemsize)))
+    return max(
+        1, min(LARGEST_BLOCK, BLOCK_BYTES // (state * architecture.dtype.itemsize))
+    )
 
 
 def _blocks(
@@ -393,9 +395,7 @@ class Block:
             return
         strengths = self.layout.weight_mask(self.device)
         blocks = self.layout.views(strengths)
-        for place, (member, alpha) in enumerate(
-            zip(self.members, alphas, strict=True)
-        ):
+        for place, (member, alpha) in enumerate(zip(self.members, alphas, strict=True)):
             rows = member.train
             mean_weight = float(rows.weights[rows.index].double().mean())
             for block in blocks:
@@ -444,10 +444,7 @@ class Block:
         """Set the epoch's learning rates, row orders and random streams."""
         epochs = [before + self.epoch for before in self.epochs_before]
         self.optimizer.set_step_sizes(
-            [
-                self._step_size(place, epoch)
-                for place, epoch in enumerate(epochs)
-            ]
+            [self._step_size(place, epoch) for place, epoch in enumerate(epochs)]
         )
         if len(self.batches) > 1:
             self._shuffle(epochs)
@@ -539,9 +536,7 @@ class Block:
             if improved and held_out is not None:
                 self._keep_best(place)
             if report is not None:
-                report(
-                    self.numbers[place], len(progress.losses), loss, validation_loss
-                )
+                report(self.numbers[place], len(progress.losses), loss, validation_loss)
 
     def _validation_losses(self, validation: Evaluation) -> list[float]:
         """Return every member's loss on its validation set."""
@@ -559,15 +554,11 @@ class Block:
 
     def _take_out_stopped(self) -> None:
         """Hand out results of stopped members and close the gaps they leave."""
-        stopped = [
-            place for place, one in enumerate(self.progress) if one.stopped
-        ]
+        stopped = [place for place, one in enumerate(self.progress) if one.stopped]
         for place in stopped:
             if self.numbers[place] not in self.results:
                 self.results[self.numbers[place]] = self._result(place)
-        staying = [
-            place for place in range(len(self.members)) if place not in stopped
-        ]
+        staying = [place for place in range(len(self.members)) if place not in stopped]
         if not staying:
             self.members = []
         elif len(stopped) >= COMPACT_FRACTION * len(self.members):
@@ -657,9 +648,7 @@ class Evaluation:
             for rows in present
         )
         held = [first] if shared else present
-        features = member_rows(
-            len(held), len(first), first.features.n_features, dtype
-        )
+        features = member_rows(len(held), len(first), first.features.n_features, dtype)
         for slot, rows in zip(features, held, strict=True):
             rows.features.gather(rows.index, slot)
         n_stored = -(-len(first) // 32) * 32

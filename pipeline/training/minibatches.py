@@ -206,7 +206,7 @@ class BatchReader:
         for slot, order in enumerate(orders):
             self.tables[slot].gather(order[start:stop], rows[slot])
         if len(self.batches) <= self.piece_batches:
-            self._held = orders
+            self._held = list(orders)
         return rows
 
 

@@ -74,7 +74,9 @@ class _Flat:
         self.layout = layout
         self.parameters = parameters
         self.gradients = gradients
-        self.moments = {name: torch.zeros_like(parameters) for name in self.moment_names}
+        self.moments = {
+            name: torch.zeros_like(parameters) for name in self.moment_names
+        }
         self.n_steps = 0
         self.runs: list[Run] = []
         self._sizes: list[StepSize] = []

@@ -1,0 +1,48 @@
+"""The public names of the package, imported on first use.
+
+Importing the package, loading a saved pipeline and scoring with it import no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.classifier import TorchBinaryClassifier as TorchBinaryClassifier
+    from pipeline.exceptions import ArtefactError as ArtefactError
+    from pipeline.exceptions import OutputError as OutputError
+    from pipeline.exceptions import TableError as TableError
+    from pipeline.exceptions import UnscaledInputWarning as UnscaledInputWarning
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ArtefactError": "pipeline.exceptions",
+    "OutputError": "pipeline.exceptions",
+    "TableError": "pipeline.exceptions",
+    "TorchBinaryClassifier": "pipeline.classifier",
+    "UnscaledInputWarning": "pipeline.exceptions",
+}
+
+__all__ = [
+    "ArtefactError",
+    "OutputError",
+    "TableError",
+    "TorchBinaryClassifier",
+    "UnscaledInputWarning",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

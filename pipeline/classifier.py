@@ -1,0 +1,817 @@
+"""``TorchBinaryClassifier``: labels, weights and scikit-learn's contract.
+
+NumPy in, NumPy out: knows estimators and labels, and hands plain numbers to the
+trainer, which it imports on the first fit, so that scoring never imports torch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit, log_expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from pipeline import input_scale
+from pipeline.exceptions import UnscaledInputWarning
+from pipeline.forward import (
+    FittedNetwork,
+    UnscorableError,
+    ensemble_logit,
+    member_logits,
+)
+from pipeline.validation import (
+    AnyOf,
+    Flag,
+    LayerSizes,
+    Number,
+    OneOf,
+    Rule,
+    check_parameters,
+    layer_sizes,
+)
+
+if TYPE_CHECKING:
+    from pipeline.training.fitting import FitData, FittedMembers
+
+AUTO_BATCH_SIZE = 200
+
+RULES: dict[str, Rule] = {
+    "hidden_layer_sizes": LayerSizes(),
+    "activation": OneOf(
+        {"gelu", "identity", "logistic", "relu", "selu", "silu", "tanh"}
+    ),
+    "solver": OneOf({"adam", "adamw", "lbfgs", "sgd"}),
+    "alpha": Number(low=0),
+    "batch_size": AnyOf([OneOf({"auto"}), Number(low=1, whole=True)]),
+    "learning_rate": OneOf({"adaptive", "constant", "cosine", "invscaling"}),
+    "learning_rate_init": Number(low=0, open_low=True),
+    "power_t": Number(low=0),
+    "max_iter": Number(low=1, whole=True),
+    "shuffle": Flag(),
+    "tol": Number(low=0),
+    "verbose": AnyOf([Flag(), Number(low=0, whole=True)]),
+    "warm_start": Flag(),
+    "momentum": Number(low=0, high=1),
+    "nesterovs_momentum": Flag(),
+    "early_stopping": Flag(),
+    "validation_fraction": Number(low=0, high=1, open_low=True, open_high=True),
+    "beta_1": Number(low=0, high=1, open_high=True),
+    "beta_2": Number(low=0, high=1, open_high=True),
+    "epsilon": Number(low=0, open_low=True),
+    "n_iter_no_change": Number(low=1, whole=True),
+    "max_fun": Number(low=1, whole=True),
+    "dropout": Number(low=0, high=1, open_high=True),
+    "weight_decay": Number(low=0),
+    "input_norm": OneOf({None, "batch"}),
+    "n_members": Number(low=1, whole=True),
+    "dtype": OneOf({"auto", "float32", "float64"}),
+    "unscaled_input": OneOf({"ignore", "raise", "warn"}),
+}
+
+
+def _learns_in_steps(estimator: TorchBinaryClassifier) -> bool:
+    """Return whether the solver can learn from one batch after another."""
+    if estimator.solver == "lbfgs":
+        msg = "partial_fit is available with solver 'adam', 'adamw' or 'sgd' only."
+        raise AttributeError(msg)
+    return True
+
+
+class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
+
+    Expects standardised features: put a ``StandardScaler`` in front, or set
+    ``input_norm="batch"``. Parameters have the names, formulas and defaults of
+    ``sklearn.neural_network.MLPClassifier`` wherever the idea is the same.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of every hidden layer, each >= 1; empty for logistic regression. More
+        units fit more, at a cost proportional to the number of weights.
+    activation : str, default="relu"
+        Activation of the hidden units: "relu", "identity", "logistic", "tanh",
+        "silu", "gelu" or "selu".
+    solver : {"adam", "adamw", "sgd", "lbfgs"}, default="adam"
+        "lbfgs" uses all rows at once and suits small tables; "adamw" is Adam with
+        ``weight_decay``.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, >= 0: ``alpha / (2 n)`` times the squared weights
+        (not biases), where n is the weight of a batch.
+    batch_size : int or "auto", default="auto"
+        Rows per step; "auto" is ``min(200, n_rows)``. Ignored by "lbfgs".
+    learning_rate : str, default="constant"
+        Schedule of the learning rate, for all solvers but "lbfgs": "constant",
+        "invscaling" (divided by ``(t + 1) ** power_t`` after t rows), "adaptive"
+        (divided by 5 whenever the loss stalls) or "cosine" (falling to 0 over
+        ``max_iter`` epochs).
+    learning_rate_init : float, default=0.001
+        First learning rate, > 0. Full-batch training wants about 0.01.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs, or iterations of "lbfgs", at most.
+    shuffle : bool, default=True
+        Whether rows are put in a new order for every epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial weights, row orders, dropout and the validation split. The
+        same seed gives the same bits, on one machine.
+    tol : float, default=0.0001
+        Least fall of the loss that counts as an improvement, in nats; for "lbfgs"
+        the largest component of the gradient at which to stop.
+    verbose : bool or int, default=False
+        Whether to print the losses of every epoch.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last fit's weights and optimizer.
+    momentum : float, default=0.9
+        Momentum of "sgd", in 0 to 1.
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when the weighted log-loss on them stalls, and
+        keep the weights that were best on them.
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out for one member, stratified, in 0 to 1.
+    beta_1 : float, default=0.9
+        Decay of Adam's first moment, in 0 to 1.
+    beta_2 : float, default=0.999
+        Decay of Adam's second moment, in 0 to 1.
+    epsilon : float, default=1e-08
+        Adam's term against division by 0, > 0.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops.
+    max_fun : int, default=15000
+        Evaluations of the loss at most, "lbfgs" only.
+    dropout : float, default=0.0
+        Share of hidden units left out of each step, in 0 to 1; higher for less
+        overfitting. Not for "lbfgs".
+    weight_decay : float, default=0.01
+        Decoupled decay of the weights per unit of learning rate, "adamw" only.
+    input_norm : {None, "batch"}, default=None
+        "batch" puts a batch normalisation before the first layer: for input whose
+        mean and deviation cannot be known in advance.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class, multiplied into the row weights, also in validation.
+    n_members : int, default=1
+        Networks trained side by side from different seeds, their probabilities
+        averaged. With ``early_stopping``, each holds out one of ``n_members``
+        stratified folds, so that no row is lost.
+    device : str, default="auto"
+        "cpu", "cuda" or "auto". Fitted models are the same everywhere.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of the network; "auto" is float64 while all rows fit one batch,
+        else float32.
+    unscaled_input : {"warn", "raise", "ignore"}, default="warn"
+        What to do about features that are not on the scale a network learns from.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The labels, sorted.
+    coefs_ : list of ndarray of shape (in, out)
+        Weights; with ``n_members > 1`` each has a leading member axis.
+    intercepts_ : list of ndarray of shape (out,)
+        Biases; with ``n_members > 1`` each has a leading member axis.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had any.
+    n_iter_ : int
+        Epochs of the member that was trained longest.
+    loss_curve_ : list of float
+        Training loss per epoch, in nats, averaged over the members.
+    validation_loss_curve_ : list of float or None
+        Loss on the held-out rows per epoch, averaged over the members.
+    best_loss_ : float
+        Lowest watched loss: validation loss where there is one.
+    oof_decision_function_ : ndarray of shape (n_rows,)
+        Logit of every training row by the member that held it out; only with
+        ``n_members > 1`` and ``early_stopping``.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : The same idea on NumPy.
+    sklearn.preprocessing.StandardScaler : What to put in front.
+
+    Notes
+    -----
+    The output bias starts at the logit of the weighted class frequencies. Weights are
+    drawn for unit-variance input, after He et al. for the relu family and after Glorot
+    and Bengio for saturating activations [1]_ [2]_.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Delving Deep into Rectifiers", 2015,
+       section 2.2.
+    .. [2] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
+       feedforward neural networks", 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = make_classification(random_state=0)
+    >>> model = TorchBinaryClassifier(max_iter=50, tol=0.01, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), model).fit(X, y)
+    >>> model.predict_proba(X[:2]).shape
+    (2, 2)
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        weight_decay: float = 0.01,
+        input_norm: str | None = None,
+        class_weight: Any = None,
+        n_members: int = 1,
+        device: str = "auto",
+        dtype: str = "auto",
+        unscaled_input: str = "warn",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.input_norm = input_norm
+        self.class_weight = class_weight
+        self.n_members = n_members
+        self.device = device
+        self.dtype = dtype
+        self.unscaled_input = unscaled_input
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: two classes only, sparse input welcome."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> TorchBinaryClassifier:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Standardised features; a DataFrame's column names are remembered.
+        y : array-like of shape (n_rows,)
+            Labels of two kinds.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Row weights >= 0. A row of weight 0 is left out.
+        X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
+            Rows to watch instead of a held-out part of X; switches early stopping on.
+        y_val : array-like of shape (n_val,), default=None
+            Their labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        TorchBinaryClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is unfit, or if the training diverges.
+        """
+        self._check_parameters()
+        going_on = self.warm_start and hasattr(self, "coefs_")
+        data = self._training_data(X, y, sample_weight, reset=not going_on)
+        if going_on:
+            self._check_known_classes(data.classes)
+        held_out = self._given_validation(data, X_val, y_val, sample_weight_val)
+        self._report_scale(data.features)
+        self._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
+        self._warn_if_still_falling()
+        return self
+
+    @available_if(_learns_in_steps)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> TorchBinaryClassifier:
+        """Train for one epoch on the given rows, from where the last call ended.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,)
+            Labels.
+        classes : array-like of shape (2,), default=None
+            Both labels; required by the first call.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Row weights >= 0.
+
+        Returns
+        -------
+        TorchBinaryClassifier
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If the first call has no ``classes``, or the data is unfit.
+        """
+        self._check_parameters()
+        if self.early_stopping:
+            msg = "early_stopping must be False for partial_fit, got True."
+            raise ValueError(msg)
+        going_on = hasattr(self, "coefs_")
+        if not going_on and classes is None:
+            msg = "classes must be passed on the first call to partial_fit."
+            raise ValueError(msg)
+        known = self.classes_ if going_on else np.unique(np.asarray(classes))
+        if classes is not None and not np.array_equal(known, np.unique(classes)):
+            msg = f"classes must be those of the first call, {known}, got {classes}."
+            raise ValueError(msg)
+        data = self._training_data(
+            X, y, sample_weight, reset=not going_on, known_classes=known
+        )
+        if not going_on:
+            self._report_scale(data.features)
+        self._train(data, None, going_on=going_on, max_iter=1)
+        return self
+
+    def decision_function(self, X: Any) -> Any:
+        """Return the log-odds of the second class, in nats.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Logits; for an ensemble the logit of the mean probability.
+        """
+        check_is_fitted(self)
+        features = validate_data(
+            self,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+        )
+        return ensemble_logit(self._member_logits(features))
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probabilities of both classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2)
+            Columns in the order of ``classes_``.
+        """
+        logits = self.decision_function(X)
+        return np.column_stack([expit(-logits), expit(logits)])
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithms of the probabilities, finite for every logit.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2)
+            Columns in the order of ``classes_``.
+        """
+        logits = self.decision_function(X)
+        return np.column_stack([log_expit(-logits), log_expit(logits)])
+
+    def predict(self, X: Any) -> Any:
+        """Return the more probable label of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels from ``classes_``.
+        """
+        positive = self.decision_function(X) > 0
+        return self.classes_[positive.astype(np.intp)]
+
+    def _check_parameters(self) -> None:
+        """Refuse unfit parameters before any work."""
+        check_parameters(self.get_params(deep=False), RULES)
+        if self.solver == "lbfgs" and self.dropout > 0:
+            msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
+            raise ValueError(msg)
+        weights = self.class_weight
+        if not (weights is None or weights == "balanced" or isinstance(weights, dict)):
+            msg = f"class_weight must be None, 'balanced' or a dict, got {weights!r}."
+            raise ValueError(msg)
+
+    def _training_data(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        known_classes: Any = None,
+    ) -> FitData:
+        """Check features, labels and weights; return them as numbers."""
+        from pipeline.training.fitting import FitData
+
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            accept_large_sparse=True,
+        )
+        classes = _two_classes(y, known_classes)
+        targets = (y == classes[1]).astype(np.float64)
+        weights = _row_weights(X, sample_weight, "sample_weight")
+        weights = weights * self._class_weights(classes, y)
+        kept = weights > 0
+        if known_classes is None and len(np.unique(targets[kept])) < 2:
+            msg = (
+                f"{type(self).__name__} needs rows of 2 classes with positive weight, "
+                "but the data contains only one class."
+            )
+            raise ValueError(msg)
+        positions = np.flatnonzero(kept)
+        if len(positions) < len(weights):
+            X, targets, weights = X[positions], targets[positions], weights[positions]
+        return FitData(X, targets, weights, classes, positions, len(kept))
+
+    def _class_weights(self, classes: Any, y: Any) -> Any:
+        """Return the class weight of every row."""
+        if self.class_weight is None:
+            return 1.0
+        if isinstance(self.class_weight, dict):
+            unknown = [key for key in self.class_weight if key not in set(classes)]
+            if unknown:
+                msg = (
+                    f"class_weight must have the labels {list(classes)} as keys, "
+                    f"got {unknown[0]!r}."
+                )
+                raise ValueError(msg)
+        present = np.isin(classes, y)
+        by_class = np.ones(2)
+        by_class[present] = compute_class_weight(
+            self.class_weight, classes=classes[present], y=y
+        )
+        return by_class[(y == classes[1]).astype(np.intp)]
+
+    def _check_known_classes(self, classes: Any) -> None:
+        """Refuse to go on with other labels."""
+        if not np.array_equal(classes, self.classes_):
+            msg = (
+                f"y must have the classes of the previous fit, {self.classes_}, with "
+                f"warm_start=True, got {classes}."
+            )
+            raise ValueError(msg)
+
+    def _given_validation(
+        self, data: FitData, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> FitData | None:
+        """Check the user's validation set."""
+        from pipeline.training.fitting import FitData
+
+        if X_val is None:
+            if y_val is not None or sample_weight_val is not None:
+                msg = "X_val must be given with y_val and sample_weight_val, got None."
+                raise ValueError(msg)
+            return None
+        if y_val is None:
+            msg = "y_val must be given with X_val, got None."
+            raise ValueError(msg)
+        X_val, y_val = validate_data(
+            self,
+            X_val,
+            y_val,
+            reset=False,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+        )
+        unknown = np.setdiff1d(y_val, data.classes)
+        if len(unknown):
+            msg = f"y_val must hold the labels {data.classes}, got {unknown[0]!r}."
+            raise ValueError(msg)
+        weights = _row_weights(X_val, sample_weight_val, "sample_weight_val")
+        if not weights.sum() > 0:
+            msg = "sample_weight_val must not be zero for every row."
+            raise ValueError(msg)
+        weights = weights * self._class_weights(data.classes, y_val)
+        targets = (y_val == data.classes[1]).astype(np.float64)
+        kept = np.flatnonzero(weights > 0)
+        return FitData(
+            X_val[kept], targets[kept], weights[kept], data.classes, kept, len(weights)
+        )
+
+    def _report_scale(self, features: Any) -> None:
+        """Warn or raise when the features are not on a network's scale."""
+        if self.unscaled_input == "ignore" or self.input_norm is not None:
+            return
+        scale = input_scale.measure(features)
+        if not scale.unscaled:
+            return
+        message = input_scale.describe(scale, self._column_names())
+        if self.unscaled_input == "raise":
+            raise ValueError(message)
+        warnings.warn(message, UnscaledInputWarning, stacklevel=3)
+
+    def _column_names(self) -> list[str]:
+        """Return the names of the columns, or their numbers."""
+        if hasattr(self, "feature_names_in_"):
+            return [repr(str(name)) for name in self.feature_names_in_]
+        return [f"column {number}" for number in range(self.n_features_in_)]
+
+    def _splits(self, data: FitData, seed: int) -> list[tuple[Any, Any]] | None:
+        """Return each member's (training rows, held-out rows)."""
+        if not self.early_stopping:
+            return None
+        rows = np.arange(len(data.targets))
+        classes = data.targets.astype(int)
+        smallest = int(np.bincount(classes, minlength=2).min())
+        if self.n_members == 1:
+            return [self._holdout(rows, classes, smallest, seed)]
+        if smallest < self.n_members:
+            msg = (
+                f"n_members must be at most the number of rows of the rarer class, "
+                f"{smallest}, with early_stopping=True, got {self.n_members!r}."
+            )
+            raise ValueError(msg)
+        folds = StratifiedKFold(self.n_members, shuffle=True, random_state=seed)
+        return list(folds.split(rows, classes))
+
+    def _holdout(self, rows: Any, classes: Any, smallest: int, seed: int) -> Any:
+        """Return one stratified (training rows, held-out rows)."""
+        n_held_out = int(np.ceil(self.validation_fraction * len(rows)))
+        if smallest < 2 or n_held_out < 2 or len(rows) - n_held_out < 2:
+            msg = (
+                f"validation_fraction must leave rows of both classes on both sides, "
+                f"got {self.validation_fraction!r} of {len(rows)} rows. Set "
+                "early_stopping=False or add data."
+            )
+            raise ValueError(msg)
+        return train_test_split(
+            rows, test_size=n_held_out, random_state=seed, stratify=classes
+        )
+
+    def _train(
+        self, data: FitData, held_out: FitData | None, *, going_on: bool, max_iter: int
+    ) -> None:
+        """Hand the numbers to the trainer and keep what it returns."""
+        from pipeline.training.fitting import train_members
+
+        draws = check_random_state(self.random_state).randint(
+            np.iinfo(np.int32).max, size=self.n_members + 1
+        )
+        seeds = self._member_seeds if going_on else [int(seed) for seed in draws[1:]]
+        splits = None if held_out is not None else self._splits(data, int(draws[0]))
+        past = self._past() if going_on else None
+        fitted = train_members(
+            data,
+            self._settings(len(data.targets), max_iter),
+            seeds=seeds,
+            splits=splits,
+            held_out=held_out,
+            past=past,
+            column_names=self._column_names(),
+        )
+        self.classes_ = data.classes
+        self._member_seeds = seeds
+        self._keep(fitted, going_on=going_on)
+        self._training_state = (
+            fitted.optimizer_state if self.warm_start or max_iter == 1 else None
+        )
+        if splits is not None and self.n_members > 1:
+            self.oof_decision_function_ = self._out_of_fold(data, splits)
+        elif hasattr(self, "oof_decision_function_"):
+            del self.oof_decision_function_
+
+    def _settings(self, n_rows: int, max_iter: int) -> dict[str, Any]:
+        """Return the parameters with everything automatic decided."""
+        settings = dict(self.get_params(deep=False))
+        size = self.batch_size
+        if size == "auto":
+            size = AUTO_BATCH_SIZE
+        if self.solver == "lbfgs":
+            size = n_rows
+        settings["batch_size"] = min(int(size), n_rows)
+        settings["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
+        settings["max_iter"] = max_iter
+        if self.dtype == "auto":
+            whole = settings["batch_size"] >= n_rows
+            settings["dtype"] = "float64" if whole else "float32"
+        return settings
+
+    def _past(self) -> dict[str, Any]:
+        """Return what a member needs to go on: weights and optimizer state."""
+        return {
+            "networks": self._networks(),
+            "optimizer": getattr(self, "_training_state", None),
+            "n_epochs": self.n_iter_,
+            "dtype": str(self.coefs_[0].dtype),
+        }
+
+    def _keep(self, fitted: FittedMembers, *, going_on: bool) -> None:
+        """Store the trainer's result as plain numbers."""
+        single = self.n_members == 1
+        self.coefs_ = [
+            layer[0] if single else np.stack(layer) for layer in fitted.coefs
+        ]
+        self.intercepts_ = [
+            layer[0] if single else np.stack(layer) for layer in fitted.intercepts
+        ]
+        if fitted.input_mean is not None:
+            mean, variance = fitted.input_mean, fitted.input_variance
+            self.input_mean_ = mean[0] if single else np.stack(mean)
+            self.input_variance_ = variance[0] if single else np.stack(variance)
+        before = self.loss_curve_ if going_on else []
+        held_before = (going_on and self.validation_loss_curve_) or []
+        self.loss_curve_ = before + fitted.loss_curve
+        curve = held_before + fitted.validation_loss_curve
+        self.validation_loss_curve_ = curve or None
+        self.best_loss_ = float(fitted.best_loss)
+        self.n_iter_ = fitted.n_iter + (self.n_iter_ if going_on else 0)
+        self._converged = fitted.converged
+
+    def _warn_if_still_falling(self) -> None:
+        """Warn when ``max_iter`` ended a training that still got better."""
+        decided = self.early_stopping or self.validation_loss_curve_ is not None
+        if self._converged or decided or self.learning_rate == "cosine":
+            return
+        warnings.warn(
+            f"max_iter={self.max_iter} was reached while the training loss was still "
+            f"falling by more than tol={self.tol:g} ({self.loss_curve_[-1]:.4g} now). "
+            "Raise max_iter or learning_rate_init, or set learning_rate='cosine'.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+    def _networks(self) -> list[FittedNetwork]:
+        """Return the members' networks."""
+        mean = getattr(self, "input_mean_", None)
+        variance = getattr(self, "input_variance_", None)
+        n_members = 1 if self.coefs_[0].ndim == 2 else len(self.coefs_[0])
+        if n_members == 1 and self.coefs_[0].ndim == 2:
+            return [
+                FittedNetwork(
+                    self.coefs_, self.intercepts_, self.activation, mean, variance
+                )
+            ]
+        return [
+            FittedNetwork(
+                [coef[member] for coef in self.coefs_],
+                [intercept[member] for intercept in self.intercepts_],
+                self.activation,
+                None if mean is None else mean[member],
+                None if variance is None else variance[member],
+            )
+            for member in range(n_members)
+        ]
+
+    def _member_logits(self, features: Any) -> Any:
+        """Return every member's logits, (n_members, n_rows)."""
+        try:
+            return member_logits(features, self._networks())
+        except UnscorableError as error:
+            name = self._column_names()[error.column]
+            msg = (
+                f"{name} must hold values that {self.coefs_[0].dtype} can represent, "
+                f"got {_cell(features, error.row, error.column)!r} in row {error.row}."
+            )
+            raise ValueError(msg) from error
+
+    def _out_of_fold(self, data: FitData, splits: list[tuple[Any, Any]]) -> Any:
+        """Return each row's logit by the member that held it out."""
+        logits = np.full(data.n_given, np.nan)
+        for network, (_, held_out) in zip(self._networks(), splits, strict=True):
+            rows = data.features[held_out]
+            logits[data.positions[held_out]] = member_logits(rows, [network])[0]
+        return logits
+
+
+def _cell(features: Any, row: int, column: int) -> float:
+    """Return one value of a table."""
+    return float(features[row, column])
+
+
+def _two_classes(y: Any, known: Any) -> Any:
+    """Return both labels, sorted; refuse anything but two classes."""
+    check_classification_targets(y)
+    column_or_1d(y)
+    kind = type_of_target(y, input_name="y")
+    found = np.unique(y)
+    if known is None:
+        if kind != "binary" and len(found) > 2:
+            msg = (
+                "Only binary classification is supported. The type of the target is "
+                f"{kind}."
+            )
+            raise ValueError(msg)
+        if len(found) < 2:
+            msg = (
+                "y must hold 2 classes, but the data contains only one class: "
+                f"{found[0]!r}."
+            )
+            raise ValueError(msg)
+        return found
+    if len(known) != 2:
+        msg = f"classes must be 2 labels, got {len(known)}."
+        raise ValueError(msg)
+    unknown = np.setdiff1d(found, known)
+    if len(unknown):
+        msg = f"y must hold the labels {known}, got {unknown[0]!r}."
+        raise ValueError(msg)
+    return known
+
+
+def _row_weights(X: Any, sample_weight: Any, name: str) -> Any:
+    """Return the row weights as float64; refuse negative or only zero ones."""
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if sample_weight is None:
+        return weights
+    if (weights < 0).any():
+        msg = f"{name} must be >= 0, got {weights.min()!r}: Negative values in data."
+        raise ValueError(msg)
+    if not weights.any():
+        msg = f"{name} must not be zero for every row: all sample weights are zero."
+        raise ValueError(msg)
+    return weights

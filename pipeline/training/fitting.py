@@ -1,0 +1,325 @@
+"""From checked arrays to trained members and back: where NumPy meets tensors.
+
+Knows arrays and the trainer; nothing of labels, estimators or files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+from scipy.special import logit
+from torch import Tensor
+
+from pipeline.training.engine import (
+    Hyperparameters,
+    Member,
+    MemberResult,
+    MemberState,
+    fit_many,
+)
+from pipeline.training.lbfgs import fit_lbfgs
+from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
+from pipeline.training.network import Architecture
+
+MEMBER_SETTINGS = [
+    name
+    for name in Hyperparameters.__dataclass_fields__
+    if name not in {"seed", "output_bias"}
+]
+RAREST_PRIOR = 1e-6
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Checked rows of positive weight.
+
+    Parameters
+    ----------
+    features : ndarray or CSR matrix of shape (n_rows, n_features)
+    targets : ndarray of shape (n_rows,)
+        0.0 or 1.0.
+    weights : ndarray of shape (n_rows,)
+        Row weights > 0, class weights included.
+    classes : ndarray of shape (2,)
+    positions : ndarray of shape (n_rows,)
+        Place of each row in the data as given.
+    n_given : int
+        Rows of the data as given.
+    """
+
+    features: Any
+    targets: Any
+    weights: Any
+    classes: Any
+    positions: Any
+    n_given: int
+
+
+@dataclass(frozen=True)
+class FittedMembers:
+    """The members' weights, layer by layer, and how the training went."""
+
+    coefs: list[list[Any]]
+    intercepts: list[list[Any]]
+    input_mean: list[Any] | None
+    input_variance: list[Any] | None
+    loss_curve: list[float]
+    validation_loss_curve: list[float]
+    best_loss: float
+    n_iter: int
+    converged: bool
+    optimizer_state: list[dict[str, Any]]
+
+
+def train_members(
+    data: FitData,
+    settings: dict[str, Any],
+    *,
+    seeds: Sequence[int],
+    splits: list[tuple[Any, Any]] | None,
+    held_out: FitData | None,
+    past: dict[str, Any] | None,
+    column_names: Sequence[str],
+) -> FittedMembers:
+    """Train one member per seed.
+
+    Parameters
+    ----------
+    data : FitData
+        Training rows.
+    settings : dict
+        The estimator's parameters, automatic ones decided.
+    seeds : sequence of int
+        Seed of each member.
+    splits : list of (ndarray, ndarray) or None
+        Training and held-out rows of each member.
+    held_out : FitData or None
+        A validation set shared by all members.
+    past : dict or None
+        Networks and optimizer state to go on from.
+    column_names : sequence of str
+        For messages.
+
+    Returns
+    -------
+    FittedMembers
+
+    Raises
+    ------
+    ValueError
+        If a value overflows, batch normalisation has one row only, or the training
+        diverges.
+    """
+    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
+    architecture = Architecture(
+        data.features.shape[1],
+        settings["hidden_layer_sizes"],
+        settings["activation"],
+        settings["input_norm"],
+        dtype,
+    )
+    table = _table(data, dtype, column_names)
+    watched = None if held_out is None else _table(held_out, dtype, column_names)
+    members = []
+    for number, seed in enumerate(seeds):
+        train, validation = table, watched
+        if splits is not None:
+            train = _subset(table, splits[number][0])
+            validation = _subset(table, splits[number][1])
+        given = _hyperparameters(settings, seed, train)
+        state = None if past is None else _state(past, number)
+        members.append(Member(train, given, validation, state))
+    if settings["input_norm"] is not None and len(members[0].train) < 2:
+        msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
+        raise ValueError(msg)
+    return _fitted(_run(architecture, settings, members), settings)
+
+
+def _run(
+    architecture: Architecture, settings: dict[str, Any], members: list[Member]
+) -> list[MemberResult]:
+    """Train the members by the solver's program."""
+    report = _print_epoch if settings["verbose"] else None
+    if settings["solver"] == "lbfgs":
+        return fit_lbfgs(architecture, members, report)
+    return fit_many(
+        architecture,
+        settings["solver"],
+        members,
+        batch_size=settings["batch_size"],
+        device=resolve_device(settings["device"]),
+        report=report,
+    )
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that a ``device`` parameter means.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not there.
+    """
+    if device == "auto":
+        return "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        msg = f"device must be 'auto', 'cpu' or a device that is there, got {device!r}."
+        raise ValueError(msg) from error
+    return device
+
+
+def _print_epoch(member: int, epoch: int, loss: float, held_out: float | None) -> None:
+    """Print one epoch's losses, as MLPClassifier does."""
+    tail = "" if held_out is None else f", validation loss = {held_out:.8f}"
+    print(f"Member {member}, iteration {epoch}, loss = {loss:.8f}{tail}")  # noqa: T201
+
+
+def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
+    """Return the rows as tensors, the features without a copy where possible."""
+    numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
+    features: Rows
+    if scipy.sparse.issparse(data.features):
+        matrix = data.features.astype(numpy_dtype, copy=False)
+        _check_finite(matrix.data, data, numpy_dtype, names)
+        features = SparseRows(matrix)
+    else:
+        with np.errstate(over="ignore"):
+            dense = np.asarray(data.features, dtype=numpy_dtype)
+        if dense.dtype != data.features.dtype:
+            _check_finite(dense, data, numpy_dtype, names)
+        features = DenseRows(_tensor_over(dense))
+    targets = torch.tensor(data.targets, dtype=dtype)
+    weights = torch.tensor(data.weights, dtype=torch.float64)
+    return RowSet(features, torch.arange(len(targets)), targets, weights)
+
+
+def _check_finite(
+    values: Any, data: FitData, dtype: np.dtype[Any], names: Sequence[str]
+) -> None:
+    """Refuse values that overflowed in the network's precision."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    largest = abs(data.features).max(axis=0)
+    if scipy.sparse.issparse(largest):
+        largest = largest.toarray().ravel()
+    column = int(np.argmax(largest))
+    msg = (
+        f"{names[column]} must hold values that {dtype} can represent, got "
+        f"{float(largest[column])!r}. Set dtype='float64' or rescale the column."
+    )
+    raise ValueError(msg)
+
+
+class _Interface:
+    """A read-only array offered as writable, because torch knows no other kind."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__array_interface__ = dict(array.__array_interface__)
+        self.__array_interface__["data"] = (array.ctypes.data, False)
+
+
+def _tensor_over(array: Any) -> Tensor:
+    """Return a tensor over an array's memory; it is never written to."""
+    if not array.flags.writeable:
+        array = np.asarray(_Interface(array))
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(array)
+
+
+def _subset(table: RowSet, rows: Any) -> RowSet:
+    """Return some rows of a table."""
+    index = torch.from_numpy(np.sort(rows).astype(np.int64))
+    return RowSet(table.features, index, table.targets, table.weights)
+
+
+def _hyperparameters(
+    settings: dict[str, Any], seed: int, train: RowSet
+) -> Hyperparameters:
+    """Return one member's hyperparameters."""
+    given = {name: settings[name] for name in MEMBER_SETTINGS}
+    targets = train.targets[train.index].double()
+    weights = train.weights[train.index]
+    share = float((targets * weights).sum() / weights.sum())
+    share = min(max(share, RAREST_PRIOR), 1 - RAREST_PRIOR)
+    return Hyperparameters(seed=seed, output_bias=float(logit(share)), **given)
+
+
+def _state(past: dict[str, Any], member: int) -> MemberState:
+    """Return the state a member goes on from."""
+    network = past["networks"][member]
+    kept = past["optimizer"][member] if past["optimizer"] else {}
+    moments = {
+        name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
+    }
+    mean, variance = network.input_mean, network.input_variance
+    return MemberState(
+        [torch.tensor(coef) for coef in network.coefs],
+        [torch.tensor(intercept) for intercept in network.intercepts],
+        None if mean is None else torch.tensor(mean),
+        None if variance is None else torch.tensor(variance),
+        moments,
+        kept.get("n_steps", 0),
+        past["n_epochs"],
+    )
+
+
+def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMembers:
+    """Return the members' results as plain numbers."""
+    for result in results:
+        if result.diverged_epoch is not None:
+            msg = (
+                f"Training diverged: weights or loss became non-finite in epoch "
+                f"{result.diverged_epoch}. The likely cause is unscaled input or "
+                f"learning_rate_init={settings['learning_rate_init']!r}: put a "
+                "StandardScaler in front or lower the learning rate."
+            )
+            raise ValueError(msg)
+    states = [result.state for result in results]
+    n_layers = len(states[0].coefs)
+    normed = states[0].input_mean is not None
+    watched = [one.validation_loss_curve or one.loss_curve for one in results]
+    return FittedMembers(
+        [[one.coefs[layer].numpy() for one in states] for layer in range(n_layers)],
+        [
+            [one.intercepts[layer].numpy() for one in states]
+            for layer in range(n_layers)
+        ],
+        [one.input_mean.numpy() for one in states if one.input_mean is not None]
+        if normed
+        else None,
+        [one.input_variance.numpy() for one in states if one.input_variance is not None]
+        if normed
+        else None,
+        _mean_curve([one.loss_curve for one in results]),
+        _mean_curve([one.validation_loss_curve for one in results]),
+        float(np.mean([min(curve) for curve in watched])),
+        max(len(one.loss_curve) for one in results),
+        all(one.converged for one in results),
+        [
+            {
+                "moments": {name: value.numpy() for name, value in one.moments.items()},
+                "n_steps": one.n_steps,
+            }
+            for one in states
+        ],
+    )
+
+
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    """Average curves epoch by epoch; a member that has ended keeps its last value."""
+    length = max(len(curve) for curve in curves)
+    filled = [curve + [curve[-1]] * (length - len(curve)) for curve in curves if curve]
+    if not filled:
+        return []
+    return [math.fsum(values) / len(values) for values in zip(*filled, strict=True)]
