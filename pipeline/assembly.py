@@ -20,7 +20,7 @@ __all__ = ["MAX_CATEGORIES", "baselines", "default_grid", "tabular_pipeline"]
 # One-hot columns that one column of text may become, the shared one included.
 MAX_CATEGORIES = 64
 # Texts that fewer training rows have share one column.
-MIN_ROWS_PER_CATEGORY = 5
+MIN_ROWS_PER_CATEGORY = 2
 
 
 def tabular_pipeline(

@@ -89,7 +89,7 @@ def _learns_in_steps(estimator: TorchBinaryClassifier) -> bool:
     return True
 
 
-class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
     Expects standardised features: put a ``StandardScaler`` in front, or set
@@ -230,6 +230,16 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
     (2, 2)
     """
 
+    classes_: Any
+    coefs_: list[Any]
+    intercepts_: list[Any]
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+    best_loss_: float
+    _member_seeds: list[int]
+    _training_state: list[dict[str, Any]]
+
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
@@ -349,6 +359,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         held_out = self._given_validation(data, X_val, y_val, sample_weight_val)
         self._report_scale(data.features)
         self._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
+        if not self.warm_start:
+            del self._training_state
         self._warn_if_still_falling()
         return self
 
@@ -657,9 +669,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.classes_ = data.classes
         self._member_seeds = seeds
         self._keep(fitted, going_on=going_on)
-        self._training_state = (
-            fitted.optimizer_state if self.warm_start or max_iter == 1 else None
-        )
+        self._training_state = fitted.optimizer_state
         if splits is not None and self.n_members > 1:
             self.oof_decision_function_ = self._out_of_fold(data, splits)
         elif hasattr(self, "oof_decision_function_"):
@@ -683,6 +693,15 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
 
     def _past(self) -> dict[str, Any]:
         """Return what a member needs to go on: weights and optimizer state."""
+        widths = tuple(coef.shape[-1] for coef in self.coefs_[:-1])
+        wanted = layer_sizes(self.hidden_layer_sizes)
+        if widths != wanted or len(self._member_seeds) != self.n_members:
+            msg = (
+                "hidden_layer_sizes and n_members must be those of the previous fit, "
+                f"{widths} and {len(self._member_seeds)}, got {wanted} and "
+                f"{self.n_members}. Set warm_start=False to start anew."
+            )
+            raise ValueError(msg)
         return {
             "networks": self._networks(),
             "optimizer": getattr(self, "_training_state", None),
@@ -699,8 +718,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mis
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
-        if fitted.input_mean is not None:
-            mean, variance = fitted.input_mean, fitted.input_variance
+        mean, variance = fitted.input_mean, fitted.input_variance
+        if mean is not None and variance is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
             self.input_variance_ = variance[0] if single else np.stack(variance)
         before = self.loss_curve_ if going_on else []

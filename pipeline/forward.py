@@ -25,16 +25,19 @@ SELU_SCALE = 1.0507009873554805
 
 
 def _relu(values: Array) -> Array:
-    return np.maximum(values, 0, out=values)
+    np.maximum(values, 0, out=values)
+    return values
 
 
 def _silu(values: Array) -> Array:
-    return np.multiply(values, expit(values), out=values)
+    values *= expit(values)
+    return values
 
 
 def _gelu(values: Array) -> Array:
     phi = 0.5 * (1.0 + erf(values * np.sqrt(0.5).astype(values.dtype)))
-    return np.multiply(values, phi.astype(values.dtype), out=values)
+    values *= phi.astype(values.dtype)
+    return values
 
 
 def _selu(values: Array) -> Array:
@@ -89,7 +92,8 @@ class FittedNetwork:
             values = values @ coef
             values += intercept
             values = activate(values)
-        return values @ self.coefs[-1][:, 0] + self.intercepts[-1][0]
+        logits: Array = values @ self.coefs[-1][:, 0] + self.intercepts[-1][0]
+        return logits
 
 
 class UnscorableError(ValueError):
@@ -102,7 +106,7 @@ class UnscorableError(ValueError):
 
 
 def member_logits(
-    features: Array | scipy.sparse.csr_array, networks: Sequence[FittedNetwork]
+    features: Any, networks: Sequence[FittedNetwork]
 ) -> NDArray[np.float64]:
     """Return every member's logits, shape (n_members, n_rows), in nats.
 
@@ -137,8 +141,8 @@ def _blocks(features: Any, dtype: Any) -> Iterator[tuple[int, int, Array]]:
     block = np.zeros((BLOCK_ROWS, n_features), dtype=dtype)
     for start in range(0, n_rows, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, n_rows)
-        rows = features[start:stop]
-        if scipy.sparse.issparse(rows):
+        rows: Any = features[start:stop]
+        if scipy.sparse.issparse(features):
             rows = rows.toarray()
         with np.errstate(over="ignore"):
             block[: stop - start] = rows
@@ -169,7 +173,7 @@ def ensemble_logit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if len(logits) == 1:
         return logits[0]
-    result: NDArray[np.float64] = logsumexp(log_expit(logits), axis=0) - logsumexp(
-        log_expit(-logits), axis=0
-    )
+    positive = logsumexp(log_expit(logits), axis=0)
+    negative = logsumexp(log_expit(-logits), axis=0)
+    result: NDArray[np.float64] = positive - negative
     return result

@@ -57,8 +57,8 @@ def measure(features: Any) -> InputScale:
     False
     """
     step = max(1, features.shape[0] // SAMPLE_ROWS)
-    sample = features[::step]
-    if scipy.sparse.issparse(sample):
+    sample: Any = features[::step]
+    if scipy.sparse.issparse(features):
         mean = np.asarray(sample.mean(axis=0), dtype=np.float64).ravel()
         squares = np.asarray(sample.multiply(sample).mean(axis=0)).ravel()
         variance = np.maximum(squares - mean**2, 0)

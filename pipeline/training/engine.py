@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -206,11 +207,13 @@ def _blocks(
     batch_size: int,
     n_threads: int,
 ) -> list[list[int]]:
-    """Group members with equally many rows, split to blocks that fit the cache."""
-    groups: dict[tuple[int, int], list[int]] = {}
+    """Group members with equally many rows and steps; split to fit the cache."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
     for number, member in enumerate(members):
         held_out = 0 if member.validation is None else len(member.validation)
-        groups.setdefault((len(member.train), held_out), []).append(number)
+        n_steps = 0 if member.state is None else member.state.n_steps
+        key = (len(member.train), held_out, n_steps)
+        groups.setdefault(key, []).append(number)
     blocks = []
     for numbers in groups.values():
         numbers.sort(key=lambda number: _run_key(members[number]))
@@ -220,10 +223,7 @@ def _blocks(
         if 1 < n_blocks < n_threads:
             n_blocks = min(n_threads, len(numbers))
         bounds = [len(numbers) * part // n_blocks for part in range(n_blocks + 1)]
-        blocks += [
-            numbers[first:last]
-            for first, last in zip(bounds[:-1], bounds[1:], strict=True)
-        ]
+        blocks += [numbers[first:last] for first, last in pairwise(bounds)]
     return blocks
 
 
@@ -366,6 +366,7 @@ class Block:
         self.validation = Evaluation.of(
             [member.validation for member in self.members], dtype, self.device
         )
+        self._allocate_labels()
         self._read_labels()
 
     def _build_networks(self) -> None:
@@ -402,32 +403,42 @@ class Block:
                 block[place].mul_(alpha / mean_weight)
         self.penalty = Penalty(strengths, blocks)
 
-    def _read_labels(self) -> None:
-        """Gather targets and row shares in the current order, rows padded."""
+    def _allocate_labels(self) -> None:
+        """Make the buffers of targets, row shares and logits, rows padded."""
         n_stored = -(-self.n_rows // 32) * 32  # whole vectors, see network.LINE_BYTES
         shape = (len(self.members), n_stored)
         new = self.parameters.new_zeros
-        if not hasattr(self, "targets") or self.targets.shape != shape:
-            self.targets, self.shares = new(shape), new(shape)
-            self.logits, self.epoch_shares = new(shape), new(shape)
-            self._last_orders: list[Tensor] = []
+        self.targets, self.logits = new(shape), new(shape)
+        self.shares, self.epoch_shares = new(shape), new(shape)
+        self.corrections = new(len(self.members), 1, len(self.batches))
+        self.read_orders: list[Tensor | None] = [None] * len(self.members)
+        self.equal_weights = [
+            bool((member.train.weights == member.train.weights[0]).all())
+            for member in self.members
+        ]
+
+    def _read_labels(self) -> None:
+        """Gather targets and row shares in the current order."""
         for place, (member, order) in enumerate(
             zip(self.members, self.orders, strict=True)
         ):
-            if self._last_orders and self._last_orders[place] is order:
+            before = self.read_orders[place]
+            if before is order:
                 continue
             self.targets[place, : self.n_rows] = member.train.targets[order]
-            weights = member.train.weights[order]
-            self._set_shares(place, weights.to(self.device))
-        self._last_orders = list(self.orders)
+            if before is None or not self.equal_weights[place]:
+                self._set_shares(place, member.train.weights[order])
+            self.read_orders[place] = order
 
     def _set_shares(self, place: int, weights: Tensor) -> None:
         """Divide a member's row weights by their sum in the epoch and per batch."""
-        total = weights.double().sum()
-        self.epoch_shares[place, : self.n_rows] = weights / total
-        for start, stop in self.batches:
-            part = weights[start:stop]
-            self.shares[place, start:stop] = part / part.double().sum()
+        self.epoch_shares[place, : self.n_rows] = weights / weights.sum()
+        sizes = torch.tensor([stop - start for start, stop in self.batches])
+        number = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+        totals = weights.new_zeros(len(sizes)).index_add_(0, number, weights)
+        self.shares[place, : self.n_rows] = weights / totals[number]
+        counts = torch.maximum(totals, sizes.to(totals.dtype))
+        self.corrections[place, 0] = counts / (counts - 1)
 
     def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
@@ -496,7 +507,8 @@ class Block:
         network = self.networks[n_rows]
         shares = self.shares[:, start:stop]
         if isinstance(network.input_layer, BatchNormInput):
-            self._set_norm_shares(network.input_layer, start, stop)
+            correction = self.corrections[:, :, number : number + 1]
+            network.input_layer.set_row_shares(shares, correction)
         logits = network.forward(features)
         self.logits[:, start:stop] = logits
         residuals = self.residuals[n_rows].compute(self.targets[:, start:stop], shares)
@@ -504,18 +516,6 @@ class Block:
         if self.penalty is not None:
             self.penalty.add_gradient(self.parameters, self.gradients, n_rows)
         self.optimizer.step()
-
-    def _set_norm_shares(self, layer: BatchNormInput, start: int, stop: int) -> None:
-        """Give the batch normalisation the row shares of a batch."""
-        counts = [
-            max(stop - start, float(member.train.weights[order[start:stop]].sum()))
-            for member, order in zip(self.members, self.orders, strict=True)
-        ]
-        corrections = [count / (count - 1) for count in counts]
-        correction = torch.tensor(corrections, dtype=self.architecture.dtype)
-        layer.set_row_shares(
-            self.shares[:, start:stop], correction.view(-1, 1, 1).to(self.device)
-        )
 
     def _end_epoch(self, penalties: Tensor | None, report: EpochReport | None) -> None:
         """Record the losses, keep the best weights, report."""
@@ -698,9 +698,3 @@ class Scorer:
             scored = self.network(part.shape[1]).forward(part)
             logits[:, start : start + part.shape[1]] = scored
         return logits
-
-
-def with_epochs(member: Member, max_iter: int) -> Member:
-    """Return the member with another number of epochs."""
-    given = replace(member.hyperparameters, max_iter=max_iter)
-    return replace(member, hyperparameters=given)

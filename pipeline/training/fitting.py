@@ -186,8 +186,9 @@ def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
     """Return the rows as tensors, the features without a copy where possible."""
     numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
     features: Rows
+    table: Any = data.features
     if scipy.sparse.issparse(data.features):
-        matrix = data.features.astype(numpy_dtype, copy=False)
+        matrix = table.astype(numpy_dtype, copy=False)
         _check_finite(matrix.data, data, numpy_dtype, names)
         features = SparseRows(matrix)
     else:
@@ -208,8 +209,8 @@ def _check_finite(
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum(dtype=np.float64)):
             return
-    largest = abs(data.features).max(axis=0)
-    if scipy.sparse.issparse(largest):
+    largest: Any = abs(data.features).max(axis=0)
+    if scipy.sparse.issparse(data.features):
         largest = largest.toarray().ravel()
     column = int(np.argmax(largest))
     msg = (
@@ -270,7 +271,7 @@ def _state(past: dict[str, Any], member: int) -> MemberState:
         None if variance is None else torch.tensor(variance),
         moments,
         kept.get("n_steps", 0),
-        past["n_epochs"],
+        kept.get("n_epochs", past["n_epochs"]),
     )
 
 
@@ -310,6 +311,7 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             {
                 "moments": {name: value.numpy() for name, value in one.moments.items()},
                 "n_steps": one.n_steps,
+                "n_epochs": one.n_epochs,
             }
             for one in states
         ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -73,13 +74,13 @@ class Architecture:
     def dense_shapes(self) -> list[tuple[int, int]]:
         """Padded ``(in, out)`` of every hidden layer; the true input width first."""
         widths = [self.n_features, *map(self.padded, self.hidden_layer_sizes)]
-        return list(zip(widths[:-1], widths[1:], strict=True))
+        return list(pairwise(widths))
 
     @property
     def true_shapes(self) -> list[tuple[int, int]]:
         """Unpadded ``(in, out)`` of every layer, the logit's last."""
         widths = [self.n_features, *self.hidden_layer_sizes, 1]
-        return list(zip(widths[:-1], widths[1:], strict=True))
+        return list(pairwise(widths))
 
 
 class ParameterLayout:
@@ -302,8 +303,8 @@ class Relu:
     needs_input = False
 
     def forward(self, inputs: Tensor, outputs: Tensor) -> None:
-        """Write ``f(z)``."""
-        outputs.relu_()
+        """Write ``f(z)``; input and output are one buffer."""
+        torch.clamp_min(inputs, 0, out=outputs)
 
     def backward(self, upstream: Tensor, kept: Tensor) -> None:
         """Set to 0 where the output is 0."""

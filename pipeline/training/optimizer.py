@@ -78,6 +78,7 @@ class _Flat:
             name: torch.zeros_like(parameters) for name in self.moment_names
         }
         self.n_steps = 0
+        self.step_count = torch.zeros((), device=parameters.device)
         self.runs: list[Run] = []
         self._sizes: list[StepSize] = []
 
@@ -115,8 +116,9 @@ class Adam(_Flat):
     def step(self) -> None:
         """Update the parameters in place from the gradients."""
         self.n_steps += 1
+        self.step_count.fill_(self.n_steps)
         for run in self.runs:
-            adam_update(run, self.n_steps)
+            adam_update(run, self.step_count)
 
     def flush(self) -> None:
         """Set moments without effect to 0."""
@@ -180,7 +182,7 @@ class SGD(_Flat):
 OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
 
 
-def adam_update(run: Run, n_steps: int, fused: Any = FUSED_ADAM) -> None:
+def adam_update(run: Run, n_steps: Tensor, fused: Any = FUSED_ADAM) -> None:
     """Update a run of members; ``fused`` is torch's private kernel, or None."""
     size, parts = run.size, run.parts
     tensors = [
@@ -188,13 +190,12 @@ def adam_update(run: Run, n_steps: int, fused: Any = FUSED_ADAM) -> None:
         for name in ("parameters", "gradients", "first_moment", "second_moment")
     ]
     if fused is None:
-        _plain_adam(size, tensors, n_steps)
+        _plain_adam(size, tensors, int(n_steps))
         return
-    steps = [torch.tensor(float(n_steps), device=tensors[0][0].device)]
     fused(
         *tensors,
         [],
-        steps * len(tensors[0]),
+        [n_steps] * len(tensors[0]),
         lr=size.learning_rate,
         beta1=size.beta_1,
         beta2=size.beta_2,

@@ -48,7 +48,7 @@ class LearningRate:
     def at(self, epoch: int, rows_seen: int) -> float:
         """Return the rate of an epoch, counted from 0."""
         if self.kind == "invscaling":
-            return self.initial / (rows_seen + 1) ** self.power_t
+            return self.initial / math.pow(rows_seen + 1, self.power_t)
         if self.kind == "cosine":
             return self.initial * 0.5 * (1 + math.cos(math.pi * epoch / self.max_iter))
         return self._reduced
