@@ -48,6 +48,9 @@ SCORING_ROWS = 10_000
 # are asleep after this pause, and nobody is timed beside its forerunner's.
 SETTLE_SECONDS = 0.05
 
+# Long enough to count the kernel's ticks of 10 ms, short enough for every repeat.
+BUSY_SAMPLE_SECONDS = 0.3
+
 # From rows to the probability of class 1 of each.
 Scorer = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -351,6 +354,26 @@ def gemm_flops_per_second(device: str = "cpu", *, n_products: int = 5) -> float:
     return 2 * size**3 / best
 
 
+def busy_cores() -> float:
+    """Return how many cores other processes keep busy while this one sleeps.
+
+    Where it is more than a few hundredths, the times measured beside it are too long,
+    and those on several threads far too long. NaN where the kernel does not say.
+    """
+
+    def busy_seconds() -> float:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+        ticks = [int(count) for count in fields.split()[1:9]]
+        idle = ticks[3] + ticks[4]  # waiting for a disk is idle too
+        return (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK") - time.process_time()
+
+    if not Path("/proc/stat").exists():
+        return math.nan
+    start, before = time.perf_counter(), busy_seconds()
+    time.sleep(BUSY_SAMPLE_SECONDS)
+    return max(0.0, (busy_seconds() - before) / (time.perf_counter() - start))
+
+
 def _spin(ready: Any, parent: int) -> None:
     """Multiply matrices on one thread until the parent ends this process or dies."""
     left = np.random.default_rng(0).standard_normal((256, 256))
@@ -498,7 +521,7 @@ def machine_facts(device: str = "cpu") -> dict[str, Any]:
     facts: dict[str, Any] = {
         "processor": processor,
         "cores": available_cores(),
-        "load_average_before": round(os.getloadavg()[0], 2),
+        "busy_cores_before": round(busy_cores(), 2),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
     }

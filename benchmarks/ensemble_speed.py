@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from statistics import mean, median
 from typing import Any
+from unittest import mock
 
 import contestants as arena
 from contestants import CASES, Job
@@ -52,14 +53,7 @@ def block_size_limit(n_members: int | None) -> contextlib.AbstractContextManager
         return contextlib.nullcontext()
     from pipeline.training import engine
 
-    return engine.block_members_limit(n_members)
-
-
-def can_limit_blocks() -> bool:
-    """Return whether the engine lets its block size be chosen."""
-    from pipeline.training import engine
-
-    return hasattr(engine, "block_members_limit")
+    return mock.patch.object(engine, "block_size", return_value=n_members)
 
 
 def time_members(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -191,7 +185,7 @@ def compare_ensembles(options: argparse.Namespace) -> None:
     text = ""
     for name in options.cases:
         members += time_members(name, options)
-        if options.blocks and can_limit_blocks():
+        if options.blocks:
             blocks += time_blocks(name, options)
         parts = [
             "# Time of an ensemble",

@@ -71,6 +71,8 @@ class CaseTimes:
         default_factory=lambda: defaultdict(list)
     )
 
+    busy_cores: list[float] = field(default_factory=list)
+
     def best_threads(self, contestant: str) -> int:
         """Return the number of threads with the lower median time."""
         counts = [n_threads for name, n_threads in self.seconds if name == contestant]
@@ -93,6 +95,7 @@ def race(case: Case, names: Sequence[str], options: argparse.Namespace) -> CaseT
     times = CaseTimes(case)
     for repeat in range(options.repeats):
         job = Job(case, X, y, seed=repeat, device=options.device)
+        times.busy_cores.append(arena.busy_cores())
         for n_threads in options.threads:
             with arena.thread_cap(n_threads):
                 rate = arena.gemm_flops_per_second(options.device)
@@ -167,6 +170,7 @@ def rates_of(times: CaseTimes) -> dict[str, Any]:
         "description": times.case.description,
         "n_steps": times.case.n_steps,
         "flops_per_step": times.case.flops_per_step,
+        "busy_cores": times.busy_cores,
         "gemm_flops_per_second": rates,
         "floor_seconds_per_step": {
             count: times.case.flops_per_step / rate for count, rate in rates.items()
@@ -183,7 +187,8 @@ def rates_line(rates: dict[str, Any]) -> str:
     )
     return (
         f"{rates['case']}: {rates['description']}; "
-        f"{rates['flops_per_step'] / 1e6:.2f} MFLOP per step, floor {floors}"
+        f"{rates['flops_per_step'] / 1e6:.2f} MFLOP per step, floor {floors}; "
+        f"other processes kept {max(rates['busy_cores']):.2f} cores busy"
     )
 
 
@@ -242,7 +247,9 @@ def measure_under_load(options: argparse.Namespace) -> None:
         "alone": defaultdict(list),
         "loaded": defaultdict(list),
     }
+    busy = []
     for repeat in range(options.repeats):
+        busy.append(arena.busy_cores())
         for situation, n_busy in (("alone", 0), ("loaded", n_cores)):
             with arena.busy_processes(n_busy):
                 for entry in arena.shuffled(entries, repeat):
@@ -262,7 +269,7 @@ def measure_under_load(options: argparse.Namespace) -> None:
         }
         for entry in entries
     ]
-    report_load(records, facts, options)
+    report_load(records, {**facts, "busy_cores_at_most": round(max(busy), 2)}, options)
 
 
 def report_load(

@@ -197,8 +197,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     best_loss_ : float
         Lowest watched loss: validation loss where there is one.
     oof_decision_function_ : ndarray of shape (n_rows,)
-        Logit of every training row by the member that held it out; only with
-        ``n_members > 1`` and ``early_stopping``.
+        Logit of every training row by the member that held it out, nan for rows of
+        weight 0; only with ``n_members > 1`` and ``early_stopping``.
 
     See Also
     --------
@@ -736,10 +736,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         decided = self.early_stopping or self.validation_loss_curve_ is not None
         if self._converged or decided or self.learning_rate == "cosine":
             return
+        advice = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
+        if self.solver == "lbfgs":
+            advice = "Raise max_iter, max_fun or tol."
         warnings.warn(
-            f"max_iter={self.max_iter} was reached while the training loss was still "
-            f"falling by more than tol={self.tol:g} ({self.loss_curve_[-1]:.4g} now). "
-            "Raise max_iter or learning_rate_init, or set learning_rate='cosine'.",
+            f"max_iter={self.max_iter} was reached before the training loss "
+            f"({self.loss_curve_[-1]:.4g} now) settled within tol={self.tol:g}. "
+            f"{advice}",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -172,7 +172,8 @@ def ensemble_logit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     -800.0
     """
     if len(logits) == 1:
-        return logits[0]
+        only: NDArray[np.float64] = logits[0]
+        return only
     positive = logsumexp(log_expit(logits), axis=0)
     negative = logsumexp(log_expit(-logits), axis=0)
     result: NDArray[np.float64] = positive - negative
