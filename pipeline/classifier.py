@@ -237,6 +237,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     best_loss_: float
+    input_mean_: Any
+    input_variance_: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
 
@@ -488,6 +490,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.solver == "lbfgs" and self.dropout > 0:
             msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
             raise ValueError(msg)
+        if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
+            msg = "batch_size must be >= 2 with input_norm='batch', got 1."
+            raise ValueError(msg)
         weights = self.class_weight
         if not (weights is None or weights == "balanced" or isinstance(weights, dict)):
             msg = f"class_weight must be None, 'balanced' or a dict, got {weights!r}."
@@ -542,6 +547,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                     f"got {unknown[0]!r}."
                 )
                 raise ValueError(msg)
+            negative = [key for key, value in self.class_weight.items() if value < 0]
+            if negative:
+                msg = (
+                    f"class_weight must be >= 0 for every label, got "
+                    f"{self.class_weight[negative[0]]!r} for {negative[0]!r}."
+                )
+                raise ValueError(msg)
         present = np.isin(classes, y)
         by_class = np.ones(2)
         by_class[present] = compute_class_weight(
@@ -582,7 +594,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         )
         unknown = np.setdiff1d(y_val, data.classes)
         if len(unknown):
-            msg = f"y_val must hold the labels {data.classes}, got {unknown[0]!r}."
+            first = unknown.tolist()[0]
+            msg = f"y_val must hold the labels {data.classes}, got {first!r}."
             raise ValueError(msg)
         weights = _row_weights(X_val, sample_weight_val, "sample_weight_val")
         if not weights.sum() > 0:
@@ -599,10 +612,11 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
             return
-        scale = input_scale.measure(features)
-        if not scale.unscaled:
-            return
-        message = input_scale.describe(scale, self._column_names())
+        with np.errstate(over="ignore"):
+            scale = input_scale.measure(features)
+            if not scale.unscaled:
+                return
+            message = input_scale.describe(scale, self._column_names())
         if self.unscaled_input == "raise":
             raise ValueError(message)
         warnings.warn(message, UnscaledInputWarning, stacklevel=3)
@@ -702,6 +716,12 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 f"{self.n_members}. Set warm_start=False to start anew."
             )
             raise ValueError(msg)
+        if hasattr(self, "input_mean_") != (self.input_norm is not None):
+            msg = (
+                "input_norm must be that of the previous fit, got "
+                f"{self.input_norm!r}. Set warm_start=False to start anew."
+            )
+            raise ValueError(msg)
         return {
             "networks": self._networks(),
             "optimizer": getattr(self, "_training_state", None),
@@ -719,6 +739,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
         mean, variance = fitted.input_mean, fitted.input_variance
+        if mean is None and hasattr(self, "input_mean_"):
+            del self.input_mean_, self.input_variance_
         if mean is not None and variance is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
             self.input_variance_ = variance[0] if single else np.stack(variance)
@@ -772,7 +794,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     def _member_logits(self, features: Any) -> Any:
         """Return every member's logits, (n_members, n_rows)."""
         try:
-            return member_logits(features, self._networks())
+            with np.errstate(over="ignore", invalid="ignore"):
+                logits = member_logits(features, self._networks())
         except UnscorableError as error:
             name = self._column_names()[error.column]
             msg = (
@@ -780,6 +803,15 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 f"got {_cell(features, error.row, error.column)!r} in row {error.row}."
             )
             raise ValueError(msg) from error
+        if not np.isfinite(logits).all():
+            row = int(np.argwhere(~np.isfinite(logits))[0, 1])
+            msg = (
+                f"X must hold values whose logits {self.coefs_[0].dtype} can "
+                f"represent, got an overflow in row {row}. Put a StandardScaler in "
+                "front."
+            )
+            raise ValueError(msg)
+        return logits
 
     def _out_of_fold(self, data: FitData, splits: list[tuple[Any, Any]]) -> Any:
         """Return each row's logit by the member that held it out."""
@@ -811,7 +843,7 @@ def _two_classes(y: Any, known: Any) -> Any:
         if len(found) < 2:
             msg = (
                 "y must hold 2 classes, but the data contains only one class: "
-                f"{found[0]!r}."
+                f"{found.tolist()[0]!r}."
             )
             raise ValueError(msg)
         return found
@@ -820,7 +852,7 @@ def _two_classes(y: Any, known: Any) -> Any:
         raise ValueError(msg)
     unknown = np.setdiff1d(found, known)
     if len(unknown):
-        msg = f"y must hold the labels {known}, got {unknown[0]!r}."
+        msg = f"y must hold the labels {known}, got {unknown.tolist()[0]!r}."
         raise ValueError(msg)
     return known
 
@@ -831,7 +863,8 @@ def _row_weights(X: Any, sample_weight: Any, name: str) -> Any:
     if sample_weight is None:
         return weights
     if (weights < 0).any():
-        msg = f"{name} must be >= 0, got {weights.min()!r}: Negative values in data."
+        lowest = float(weights.min())
+        msg = f"{name} must be >= 0, got {lowest!r}: Negative values in data."
         raise ValueError(msg)
     if not weights.any():
         msg = f"{name} must not be zero for every row: all sample weights are zero."

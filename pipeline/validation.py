@@ -87,7 +87,7 @@ class LayerSizes:
     def accepts(self, value: object) -> bool:
         """Return whether the value gives the width of every hidden layer."""
         size = Number(low=1, whole=True)
-        if isinstance(value, str | bytes | Mapping):
+        if isinstance(value, bool | str | bytes | Mapping):
             return False
         try:
             return all(size.accepts(item) for item in layer_sizes(value))

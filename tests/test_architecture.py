@@ -22,23 +22,78 @@ class Room:
 
 
 # From the bottom up. A module may import only what stands above it here.
+TENSORS = ("numpy", "scipy", "torch")
 TABLE = {
     "exceptions": Room(),
-    "validation": Room(ours=("exceptions",)),
+    "validation": Room(),
     "training": Room(),
-    "training.threads": Room(others=("torch",)),
-    "training.schedule": Room(others=("torch",)),
-    "training.network": Room(ours=("validation",), others=("torch",)),
-    "training.objective": Room(others=("torch",)),
-    "training.optimizer": Room(ours=("training.network",), others=("torch",)),
-    "training.minibatches": Room(
-        ours=("training.network",), others=("numpy", "scipy", "torch")
+    "training.threads": Room(others=TENSORS),
+    "training.schedule": Room(),
+    "training.network": Room(others=TENSORS),
+    "training.objective": Room(others=TENSORS),
+    "training.optimizer": Room(ours=("training.network",), others=TENSORS),
+    "training.minibatches": Room(ours=("training.network",), others=TENSORS),
+    "training.engine": Room(
+        ours=(
+            "training.threads",
+            "training.schedule",
+            "training.network",
+            "training.objective",
+            "training.optimizer",
+            "training.minibatches",
+        ),
+        others=TENSORS,
     ),
+    "training.lbfgs": Room(
+        ours=(
+            "training.threads",
+            "training.network",
+            "training.objective",
+            "training.minibatches",
+            "training.engine",
+        ),
+        others=TENSORS,
+    ),
+    "training.fitting": Room(
+        ours=(
+            "training.network",
+            "training.minibatches",
+            "training.engine",
+            "training.lbfgs",
+        ),
+        others=TENSORS,
+    ),
+    "input_scale": Room(others=("numpy", "scipy")),
+    "forward": Room(others=("numpy", "scipy")),
+    "classifier": Room(
+        ours=(
+            "exceptions",
+            "validation",
+            "training.fitting",
+            "input_scale",
+            "forward",
+        ),
+        others=("numpy", "scipy", "sklearn"),
+    ),
+    "": Room(ours=("exceptions", "classifier")),
+    "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
+    "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
+    "persistence": Room(ours=("persistence.artefact",)),
+    "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
+    "scoring.score": Room(
+        ours=("exceptions", "persistence", "scoring.tables"),
+        others=("numpy", "pyarrow"),
+    ),
+    "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "cli": Room(
+        ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
+        others=("numpy", "pyarrow", "sklearn"),
+    ),
+    "__main__": Room(ours=("cli",)),
 }
 
 # What touches files; not for those who turn numbers into numbers.
 FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
-ABOVE_FILES = {"classifier"}
 # Those who score must start without the seconds that torch takes to import.
 WITHOUT_TORCH = ("classifier", "forward", "input_scale", "persistence", "scoring")
 
@@ -154,25 +209,25 @@ def test_module_imports_what_the_table_allows(module):
 @pytest.mark.parametrize(
     ("module", "source", "target"),
     [
-        ("validation", "from pipeline.classifier import labels", "pipeline.classifier"),
-        ("training.network", "from pipeline.training import engine", "engine"),
+        ("validation", "from pipeline.classifier import x", "pipeline.classifier"),
+        ("training.network", "from pipeline.training import engine", "training.engine"),
         ("training.engine", "import sklearn.base", "sklearn.base"),
         ("training.engine", "def late():\n    import pandas", "pandas"),
         ("training.minibatches", "from pathlib import Path", "pathlib"),
         ("forward", "import torch", "torch"),
-        ("classifier", "from pipeline.training.engine import fit_many", "training"),
+        ("classifier", "from pipeline.training import fitting", "training.fitting"),
         ("classifier", "class A:\n    import torch", "torch"),
         ("persistence.artefact", "from pipeline import classifier", "classifier"),
     ],
 )
 def test_planted_violation_is_found(module, source, target):
     (violation,) = find_violations(module, source)
-    assert violation.startswith(f"{module} must not import")
-    assert violation.endswith(target) or target in violation
+    assert violation.startswith(f"{module} must not import ")
+    assert violation.endswith(target)
 
 
-def test_late_import_of_the_engine_is_allowed():
-    source = "def fit():\n    from pipeline.training.engine import fit_many"
+def test_late_import_of_the_trainer_is_allowed():
+    source = "def fit():\n    from pipeline.training import fitting"
     assert find_violations("classifier", source) == []
 
 

@@ -1,13 +1,15 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
-from pipeline.scoring.score import ScoreSummary, score_table
-from pipeline.scoring.tables import Chunk, as_frame, open_table, read_table
+from pipeline.scoring.score import ScoreSummary, input_columns, score_table
+from pipeline.scoring.tables import Chunk, as_frame, open_table, open_writer, read_table
 
 __all__ = [
     "Chunk",
     "ScoreSummary",
     "as_frame",
+    "input_columns",
     "open_table",
+    "open_writer",
     "read_table",
     "score_table",
 ]

@@ -89,8 +89,8 @@ def score_table(
         same order, with the columns ``_row`` (counted from 0), ``probability`` (of
         ``classes_[1]``) and ``prediction`` (the label).
     report : callable, default=None
-        Called after each chunk with the rows done so far and the fraction of the
-        input that has been read, 0 to 1.
+        Called after each chunk with the rows done so far and roughly the fraction
+        of the input that they are, 0 to 1.
 
     Returns
     -------

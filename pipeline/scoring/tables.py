@@ -57,6 +57,7 @@ MISSING_WORDS = (
 # The trainer works in float32 as soon as the data needs more than one batch.
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
+_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 ROW_COUNT = "rows are counted from 0"
 _FAILED_ROW = re.compile(r"In CSV column #(\d+): Row #(\d+): .*UTF8")
 
@@ -76,7 +77,7 @@ class Chunk:
     columns : mapping of str to pyarrow.Array
         The cells; text in a CSV file, whatever the type in a Parquet file.
     read_fraction : float
-        How much of the file has been read, 0 to 1.
+        How much of the file ends with this chunk, roughly, 0 to 1.
     """
 
     source: str
@@ -210,6 +211,29 @@ class Chunk:
             return np.asarray(cells.to_numpy(zero_copy_only=False))
         return self.texts(name)
 
+    def odd_text(self, name: str) -> tuple[int, str] | None:
+        """Return the first text in a column that otherwise holds mostly numbers.
+
+        Parameters
+        ----------
+        name : str
+            A column of texts.
+
+        Returns
+        -------
+        tuple of (int, str) or None
+            Row and cell; None if less than nine tenths of the cells are numbers.
+        """
+        cells = pc.cast(self.columns[name], pa.string()).drop_null()
+        is_number = pc.match_substring_regex(cells, _NUMBER).to_numpy(
+            zero_copy_only=False
+        )
+        if is_number.all() or is_number.mean() < 0.9:
+            return None
+        odd = cells[int(np.flatnonzero(~is_number)[0])]
+        row = pc.index(pc.cast(self.columns[name], pa.string()), odd).as_py()
+        return self.first_row + row, odd.as_py()
+
     def _text_kind(self, name: str) -> Literal["text"]:
         """Refuse a column whose cells cannot be written as text."""
         kind = self.columns[name].type
@@ -306,13 +330,14 @@ class CsvTable:
         _check_columns(self, columns)
         bad_rows: list[Any] = []
         with _reading(self.source, bad_rows), Path(self.source).open("rb") as file:
-            counted = _CountedFile(file)
-            reader = _csv_reader(counted, columns, bad_rows)
+            counted = _QuoteCounter(file)
+            n_blocks = max(1.0, Path(self.source).stat().st_size / CSV_CHUNK_BYTES)
             first_row = 0
-            for batch in reader:
-                yield _chunk(self.source, first_row, batch, counted.read_fraction())
+            # pyarrow makes one batch of each block, and reads many blocks ahead.
+            for done, batch in enumerate(_csv_reader(counted, columns, bad_rows), 1):
+                yield _chunk(self.source, first_row, batch, min(1.0, done / n_blocks))
                 first_row += batch.num_rows
-            counted.check_quotes(self.source)
+            counted.check(self.source)
 
 
 @dataclass(frozen=True)
@@ -397,8 +422,10 @@ def open_table(path: str | Path) -> Table:
         msg = f"{source} must end in {', '.join(SUFFIXES)}, got {suffix!r}."
         raise TableError(msg)
     if suffix == ".csv":
-        with _reading(source), Path(source).open("rb") as file:
-            return CsvTable(source, tuple(_csv_reader(file).schema.names))
+        bad_rows: list[Any] = []
+        with _reading(source, bad_rows), Path(source).open("rb") as file:
+            reader = _csv_reader(file, (), bad_rows)
+            return CsvTable(source, tuple(reader.schema.names))
     with _reading(source), _parquet_file(source) as file:
         return ParquetTable(source, tuple(file.schema_arrow.names))
 
@@ -425,8 +452,10 @@ def read_table(path: str | Path) -> Chunk:
     chunks = list(table.chunks(table.names))
     n_rows = sum(chunk.n_rows for chunk in chunks)
     columns = {
-        name: pa.concat_arrays([chunk.columns[name] for chunk in chunks])
-        for name in (table.names if chunks else ())
+        name: pa.concat_arrays(
+            [chunk.columns[name] for chunk in chunks] or [pa.nulls(0)]
+        )
+        for name in table.names
     }
     return Chunk(table.source, 0, n_rows, columns, 1.0)
 
@@ -446,7 +475,9 @@ def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
         1.7 and before takes no Table.
     """
     if PANDAS is not None:
-        return PANDAS.DataFrame(dict(columns))
+        # Given the arrays alone, pandas 3 would turn a missing text None into NaN.
+        series = {n: PANDAS.Series(c, dtype=c.dtype) for n, c in columns.items()}
+        return PANDAS.DataFrame(series)
     return pa.table(
         {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
     )
@@ -481,10 +512,7 @@ def open_writer(file: BinaryIO, suffix: str, schema: Any) -> Iterator[RowWriter]
         The writer; it is closed at the end of the block.
     """
     if suffix == ".csv":
-        # pyarrow would put the names of the header into quotes.
-        file.write((",".join(schema.names) + "\n").encode())
-        options = pa_csv.WriteOptions(include_header=False)
-        writer = pa_csv.CSVWriter(file, schema, write_options=options)
+        writer = pa_csv.CSVWriter(file, schema)
     else:
         writer = pq.ParquetWriter(file, schema, write_page_checksum=True)
     try:
@@ -497,13 +525,11 @@ def open_writer(file: BinaryIO, suffix: str, schema: Any) -> Iterator[RowWriter]
     writer.close()
 
 
-class _CountedFile:
-    """A binary file that counts the bytes and the quotes that were read from it."""
+class _QuoteCounter:
+    """A binary file that counts the quotes that were read from it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._size = max(1, Path(file.name).stat().st_size)
-        self._n_bytes = 0
         self._n_quotes = 0
 
     @property
@@ -514,15 +540,10 @@ class _CountedFile:
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes."""
         content = self._file.read(size)
-        self._n_bytes += len(content)
         self._n_quotes += content.count(b'"')
         return content
 
-    def read_fraction(self) -> float:
-        """Return how much of the file has been read, 0 to 1."""
-        return min(1.0, self._n_bytes / self._size)
-
-    def check_quotes(self, source: str) -> None:
+    def check(self, source: str) -> None:
         """Refuse an odd number: pyarrow reads an open quote up to the file's end."""
         if self._n_quotes % 2:
             msg = (
@@ -581,14 +602,11 @@ def _read_message(source: str, error: Exception) -> str:
     return f"{source} must be a readable table, got {words}."
 
 
-def _csv_reader(
-    file: Any, columns: Sequence[str] = (), bad_rows: list[Any] | None = None
-) -> Any:
+def _csv_reader(file: Any, columns: Sequence[str], bad_rows: list[Any]) -> Any:
     """Return pyarrow's reader of a CSV file, every cell as text."""
 
     def note_bad_row(row: Any) -> str:
-        if bad_rows is not None:
-            bad_rows.append(row)
+        bad_rows.append(row)
         return "error"
 
     return pa_csv.open_csv(

@@ -344,6 +344,7 @@ class Block:
         rates = [one.dropout for one in given]
         self.dropout = DropoutRandomness(rates) if any(rates) else None
         self._prepare_rows()
+        self.scorer = Scorer(layout, self.parameters, self.statistics)
         self._build_networks()
         self._set_penalty()
 
@@ -540,8 +541,7 @@ class Block:
 
     def _validation_losses(self, validation: Evaluation) -> list[float]:
         """Return every member's loss on its validation set."""
-        scorer = Scorer(self.layout, self.parameters, self.statistics)
-        logits = scorer.logits(validation.features)
+        logits = self.scorer.logits(validation.features)
         return member_losses(logits, validation.targets, validation.shares).tolist()
 
     def _keep_best(self, place: int) -> None:

@@ -188,7 +188,8 @@ def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
     features: Rows
     table: Any = data.features
     if scipy.sparse.issparse(data.features):
-        matrix = table.astype(numpy_dtype, copy=False)
+        with np.errstate(over="ignore"):
+            matrix = table.astype(numpy_dtype, copy=False)
         _check_finite(matrix.data, data, numpy_dtype, names)
         features = SparseRows(matrix)
     else:
@@ -252,6 +253,8 @@ def _hyperparameters(
     targets = train.targets[train.index].double()
     weights = train.weights[train.index]
     share = float((targets * weights).sum() / weights.sum())
+    if targets.min() == targets.max():  # a stream may begin with one class
+        share = 0.5
     share = min(max(share, RAREST_PRIOR), 1 - RAREST_PRIOR)
     return Hyperparameters(seed=seed, output_bias=float(logit(share)), **given)
 

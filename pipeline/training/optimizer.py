@@ -224,6 +224,8 @@ def sgd_update(run: Run, fused: Any = FUSED_SGD) -> None:
     if fused is None:
         _plain_sgd(size, tensors)
         return
+    if size.momentum == 0:
+        tensors[2] = []  # the kernel refuses a velocity that it does not need
     fused(
         *tensors,
         weight_decay=0.0,

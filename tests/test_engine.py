@@ -1,0 +1,447 @@
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from pipeline.training.engine import (
+    EVALUATION_ROWS,
+    Evaluation,
+    Hyperparameters,
+    Member,
+    Progress,
+    Scorer,
+    block_size,
+    fit_many,
+)
+from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
+from pipeline.training.network import (
+    Architecture,
+    InputStatistics,
+    ParameterLayout,
+    initial_parameters,
+)
+from pipeline.training.objective import member_losses
+
+CPU = torch.device("cpu")
+N_FEATURES = 5
+
+
+def make_table(n_rows=60, dtype=torch.float64, seed=0, weighted=False):
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randn(n_rows, N_FEATURES, generator=generator, dtype=dtype)
+    y = (X[:, 0] - X[:, 1] ** 2 + 0.5 > 0).to(dtype)
+    weights = torch.ones(n_rows, dtype=torch.float64)
+    if weighted:
+        weights = torch.rand(n_rows, generator=generator, dtype=torch.float64) + 0.2
+    return RowSet(DenseRows(X), torch.arange(n_rows), y, weights)
+
+
+def some_rows(table, index):
+    return replace(table, index=torch.as_tensor(index))
+
+
+def make_member(table, validation=None, state=None, **given):
+    given = {"seed": 0, "max_iter": 5, "n_iter_no_change": 1000, **given}
+    return Member(table, Hyperparameters(**given), validation, state)
+
+
+def with_epochs(member, max_iter):
+    given = replace(member.hyperparameters, max_iter=max_iter)
+    return replace(member, hyperparameters=given)
+
+
+def make_architecture(sizes=(7,), activation="tanh", norm=None, dtype=torch.float64):
+    return Architecture(N_FEATURES, sizes, activation, norm, dtype)
+
+
+def fit(architecture, members, solver="adam", batch_size=16, **options):
+    return fit_many(architecture, solver, members, batch_size=batch_size, **options)
+
+
+def same_state(first, second):
+    """Return whether two states are the same bits, moments and statistics included."""
+    pairs = [
+        *zip(first.coefs, second.coefs, strict=True),
+        *zip(first.intercepts, second.intercepts, strict=True),
+        *((first.moments[name], second.moments[name]) for name in first.moments),
+    ]
+    if first.input_mean is not None:
+        pairs.append((first.input_mean, second.input_mean))
+        pairs.append((first.input_variance, second.input_variance))
+    counts = (first.n_steps, first.n_epochs) == (second.n_steps, second.n_epochs)
+    return counts and all(torch.equal(one, other) for one, other in pairs)
+
+
+def autograd_gradients(architecture, table, alpha, seed):
+    """Return the gradients of MLPClassifier's weighted objective over all rows."""
+    generator = torch.Generator().manual_seed(seed)
+    coefs, intercepts = initial_parameters(architecture, generator, 0.0)
+    leaves = [one.clone().requires_grad_() for one in [*coefs, *intercepts]]
+    values = table.features.values
+    n_layers = len(coefs)
+    for layer in range(n_layers - 1):
+        values = torch.tanh(values @ leaves[layer] + leaves[n_layers + layer])
+    logits = (values @ leaves[n_layers - 1])[:, 0] + leaves[-1]
+    losses = F.binary_cross_entropy_with_logits(logits, table.targets, reduction="none")
+    total = table.weights.sum()
+    loss = (losses * table.weights).sum() / total
+    squares = sum((leaf**2).sum() for leaf in leaves[:n_layers])
+    loss = loss + alpha / (2 * total) * squares
+    loss.backward()
+    return float(loss.detach()), [*coefs, *intercepts], [leaf.grad for leaf in leaves]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("sizes", [(), (7,), (6, 3)], ids=str)
+def test_fit_many_follows_the_penalised_gradient(sizes, weighted):
+    architecture = make_architecture(sizes)
+    table = make_table(weighted=weighted)
+    settings = {"learning_rate_init": 1.0, "momentum": 0.0, "max_iter": 1}
+    members = [
+        make_member(table, seed=seed, alpha=alpha, **settings)
+        for seed, alpha in enumerate([0.0, 3.0, 50.0])
+    ]
+    results = fit(architecture, members, "sgd", batch_size=60)
+    for seed, (member, result) in enumerate(zip(members, results, strict=True)):
+        alpha = member.hyperparameters.alpha
+        loss, start, slopes = autograd_gradients(architecture, table, alpha, seed)
+        ends = [*result.state.coefs, *result.state.intercepts]
+        for before, slope, after in zip(start, slopes, ends, strict=True):
+            error = ((before - after) - slope).norm() / slope.norm()
+            assert float(error) < 1e-9
+        assert result.loss_curve == [pytest.approx(loss, rel=1e-12)]
+        _, _, other = autograd_gradients(architecture, table, alpha + 1, seed)
+        assert not torch.allclose(start[0] - ends[0], other[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("norm", [None, "batch"])
+def test_fit_many_going_on_equals_one_run(solver, norm):
+    architecture = make_architecture((9, 4), "gelu", norm, torch.float32)
+    table = make_table(61, torch.float32, weighted=True)
+    given = {"dropout": 0.3, "alpha": 0.1, "weight_decay": 0.1}
+    members = [
+        make_member(table, seed=seed, max_iter=10, learning_rate_init=rate, **given)
+        for seed, rate in enumerate([1e-3, 1e-2, 1e-3])
+    ]
+    whole = fit(architecture, members, solver)
+    halves = [with_epochs(member, 5) for member in members]
+    first = fit(architecture, halves, solver)
+    going_on = [
+        replace(member, state=result.state)
+        for member, result in zip(halves, first, strict=True)
+    ]
+    second = fit(architecture, going_on, solver)
+    for one, early, late in zip(whole, first, second, strict=True):
+        assert same_state(one.state, late.state)
+        assert one.loss_curve == early.loss_curve + late.loss_curve
+        assert late.state.n_epochs == 10
+        assert late.state.n_steps == 40
+        assert not same_state(one.state, early.state)
+    forgetful = [
+        replace(member, state=replace(member.state, moments={})) for member in going_on
+    ]
+    for one, late in zip(whole, fit(architecture, forgetful, solver), strict=True):
+        assert not same_state(one.state, late.state)
+
+
+def test_fit_many_going_on_does_not_change_the_given_state():
+    architecture = make_architecture(norm="batch")
+    (first,) = fit(architecture, [make_member(make_table())])
+    kept = [one.clone() for one in [*first.state.coefs, first.state.input_mean]]
+    fit(architecture, [make_member(make_table(), state=first.state)])
+    now = [*first.state.coefs, first.state.input_mean]
+    assert all(map(torch.equal, kept, now))
+
+
+@pytest.mark.parametrize("going_on_first", [True, False])
+def test_fit_many_trains_beginners_beside_those_who_go_on(going_on_first):
+    architecture = make_architecture(dtype=torch.float32)
+    table = make_table(dtype=torch.float32)
+    (begun,) = fit(architecture, [make_member(table)])
+    members = [make_member(table, state=begun.state), make_member(table, seed=1)]
+    if not going_on_first:
+        members.reverse()
+    for member, together in zip(members, fit(architecture, members), strict=True):
+        (alone,) = fit(architecture, [member])
+        assert same_state(alone.state, together.state)
+
+
+def global_state():
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    numpy_state = (kind, keys.tobytes(), *rest)
+    threads = (torch.get_num_threads(), torch.get_num_interop_threads())
+    return (
+        random.getstate(),
+        numpy_state,
+        torch.get_rng_state().numpy().tobytes(),
+        (threads),
+    )
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def many_members(table, **given):
+    return [make_member(table, seed=seed, dropout=0.5, **given) for seed in range(70)]
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("n_members", [1, 70])
+def test_fit_many_leaves_global_state_alone(n_members):
+    members = many_members(make_table())[:n_members]
+    before = global_state()
+    fit(make_architecture(), members)
+    assert global_state() == before
+    torch.rand(1)
+    assert global_state() != before
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("n_members", [1, 70])
+def test_fit_many_leaves_global_state_alone_after_an_exception(n_members):
+    members = many_members(make_table())[:n_members]
+    before = global_state()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt(7)
+
+    with pytest.raises(KeyboardInterrupt, match="7"):
+        fit(make_architecture(), members, report=interrupt)
+    assert global_state() == before
+
+
+def test_fit_many_reports_every_epoch_of_every_member():
+    table = make_table()
+    validation = some_rows(table, range(40, 60))
+    members = [
+        make_member(some_rows(table, range(40)), validation, seed=seed, max_iter=epochs)
+        for seed, epochs in enumerate([3, 6, 1])
+    ]
+    reports = []
+    results = fit(
+        make_architecture(), members, report=lambda *given: reports.append(given)
+    )
+    for number, result in enumerate(results):
+        assert [given[1:] for given in reports if given[0] == number] == [
+            (epoch, loss, watched)
+            for epoch, (loss, watched) in enumerate(
+                zip(result.loss_curve, result.validation_loss_curve, strict=True), 1
+            )
+        ]
+    assert [len(result.loss_curve) for result in results] == [3, 6, 1]
+
+
+def test_fit_many_restores_the_best_validation_weights():
+    table = make_table(80, weighted=True)
+    table = replace(table, targets=table.targets.roll(1))
+    validation = some_rows(table, range(40, 80))
+    architecture = make_architecture((30,), norm="batch")
+    members = [
+        make_member(
+            some_rows(table, range(40)),
+            validation,
+            seed=seed,
+            max_iter=60,
+            learning_rate_init=0.03,
+        )
+        for seed in range(3)
+    ]
+    for result in fit(architecture, members, batch_size=8):
+        curve = result.validation_loss_curve
+        assert curve[-1] > min(curve)
+        layout = ParameterLayout(architecture, 1)
+        vector = layout.member_vector_of(result.state.coefs, result.state.intercepts)
+        statistics = InputStatistics.initial(architecture, 1, CPU)
+        statistics.mean[0, 0] = result.state.input_mean
+        statistics.variance[0, 0] = result.state.input_variance
+        held = Evaluation.of([validation], torch.float64, CPU)
+        logits = Scorer(layout, vector, statistics).logits(held.features)
+        loss = float(member_losses(logits, held.targets, held.shares))
+        assert loss == pytest.approx(min(curve), rel=1e-12)
+
+
+def test_fit_many_of_sparse_rows_equals_dense():
+    table = make_table(dtype=torch.float32)
+    values = table.features.values.clone()
+    values[values.abs() < 0.7] = 0
+    dense = replace(table, features=DenseRows(values))
+    matrix = scipy.sparse.csr_array(values.numpy())
+    sparse = replace(table, features=SparseRows(matrix))
+    architecture = make_architecture(norm="batch", dtype=torch.float32)
+    results = [
+        fit(architecture, [make_member(rows)])[0] for rows in (dense, sparse, table)
+    ]
+    assert same_state(results[0].state, results[1].state)
+    assert not same_state(results[0].state, results[2].state)
+
+
+def test_fit_many_weights_equal_repeated_rows():
+    table = make_table(30)
+    counts = torch.arange(30) % 3 + 1
+    weighted = replace(table, weights=counts.double())
+    repeated = some_rows(table, torch.arange(30).repeat_interleave(counts))
+    architecture = make_architecture(norm="batch")
+    settings = {"alpha": 5.0, "max_iter": 20}
+    first, second, third = (
+        fit(architecture, [make_member(rows, **settings)], batch_size=len(rows))[0]
+        for rows in (weighted, repeated, table)
+    )
+    for one, other in zip(first.state.coefs, second.state.coefs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(first.state.input_variance, second.state.input_variance)
+    np.testing.assert_allclose(first.loss_curve, second.loss_curve, rtol=1e-9)
+    assert not np.allclose(first.loss_curve, third.loss_curve, rtol=1e-3)
+
+
+def test_fit_many_scale_of_the_weights_does_not_matter():
+    table = make_table(weighted=True)
+    scaled = replace(table, weights=table.weights * 1024)
+    architecture = make_architecture()
+    losses = [
+        fit(architecture, [make_member(rows, alpha=0.0)])[0].loss_curve
+        for rows in (table, scaled, make_table())
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+    assert not np.allclose(losses[0], losses[2], rtol=1e-3)
+
+
+def test_fit_many_says_when_a_member_diverged():
+    table = make_table(dtype=torch.float32)
+    wild = make_member(table, learning_rate_init=1e30, max_iter=30)
+    tame = make_member(table, max_iter=30)
+    architecture = make_architecture((7, 7), "relu", dtype=torch.float32)
+    first, second = fit(architecture, [wild, tame], "sgd")
+    assert 1 <= first.diverged_epoch == len(first.loss_curve) < 30
+    assert second.diverged_epoch is None
+    (alone,) = fit(architecture, [tame], "sgd")
+    assert same_state(alone.state, second.state)
+
+
+def test_fit_many_never_normalises_a_batch_of_one_row():
+    architecture = make_architecture(norm="batch", dtype=torch.float32)
+    table = make_table(17, torch.float32)
+    (result,) = fit(architecture, [make_member(table)])
+    assert result.state.n_steps == 5
+    assert all(map(math.isfinite, result.loss_curve))
+    (plain,) = fit(make_architecture(), [make_member(make_table(17))])
+    assert plain.state.n_steps == 10
+
+
+def test_fit_many_without_shuffling_does_not_depend_on_the_seed():
+    architecture = make_architecture()
+    (begun,) = fit(architecture, [make_member(make_table(), max_iter=1)])
+    found = {
+        (shuffle, seed): fit(
+            architecture,
+            [make_member(make_table(), state=begun.state, seed=seed, shuffle=shuffle)],
+        )[0].state
+        for shuffle in (True, False)
+        for seed in (0, 1)
+    }
+    assert same_state(found[False, 0], found[False, 1])
+    assert not same_state(found[True, 0], found[True, 1])
+
+
+def test_progress_stops_when_the_loss_has_stalled():
+    given = Hyperparameters(0, n_iter_no_change=2, tol=0.1, max_iter=100)
+    progress = Progress(given)
+    improved = [progress.add(loss, None) for loss in [1.0, 0.5, 0.45, 0.46, 0.44]]
+    assert improved == [True, True, True, False, True]
+    assert progress.stopped
+    assert progress.converged
+    patient = Progress(replace(given, tol=0.0))
+    for loss in [1.0, 0.5, 0.45, 0.46, 0.44]:
+        patient.add(loss, None)
+    assert not patient.stopped
+
+
+def test_progress_watches_the_validation_loss_where_there_is_one():
+    given = Hyperparameters(0, n_iter_no_change=1, tol=0.0, max_iter=100)
+    progress = Progress(given)
+    for loss, watched in [(1.0, 0.5), (0.9, 0.6), (0.8, 0.7)]:
+        progress.add(loss, watched)
+    assert progress.converged
+    assert progress.losses == [1.0, 0.9, 0.8]
+    assert progress.validation_losses == [0.5, 0.6, 0.7]
+
+
+def test_progress_lowers_an_adaptive_rate_before_it_stops():
+    given = Hyperparameters(0, 2e-6, "adaptive", n_iter_no_change=0, max_iter=100)
+    progress = Progress(given)
+    for _ in range(2):
+        progress.add(1.0, None)
+    assert not progress.stopped
+    assert progress.rate.at(0, 0) == pytest.approx(4e-7)
+    progress.add(1.0, None)
+    assert progress.converged
+
+
+@pytest.mark.parametrize("losses", [(math.nan, None), (1.0, math.inf)])
+def test_progress_stops_at_a_loss_that_is_not_finite(losses):
+    progress = Progress(Hyperparameters(0))
+    progress.add(1.0, None if losses[1] is None else 1.0)
+    assert progress.diverged_epoch is None
+    assert not progress.add(*losses)
+    assert progress.stopped
+    assert progress.diverged_epoch == 2
+    assert not progress.converged
+
+
+def test_block_size_falls_with_the_size_of_the_members():
+    sizes = [
+        block_size(make_architecture(widths), batch_size)
+        for widths, batch_size in [((8,), 16), ((64,), 200), ((512, 512), 200)]
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == 64
+    assert sizes[-1] == 1
+
+
+@pytest.mark.parametrize("n_rows", [1, EVALUATION_ROWS, EVALUATION_ROWS + 5])
+def test_scorer_scores_every_row(n_rows):
+    architecture = make_architecture((3,))
+    layout = ParameterLayout(architecture, 2)
+    flat = layout.new_buffer(CPU).normal_(generator=torch.Generator().manual_seed(0))
+    rows = make_table(n_rows).features.values
+    statistics = InputStatistics.initial(architecture, 2, CPU)
+    logits = Scorer(layout, flat, statistics).logits(rows.unsqueeze(0))
+    assert logits.shape == (2, -(-n_rows // 32) * 32)
+    assert (logits[:, n_rows:] == 0).all()
+    for member in range(2):
+        vector = layout.member_vector(flat, member)
+        coefs, intercepts = layout.unpadded(vector)
+        width = layout.shapes[0][1]
+        views = ParameterLayout(architecture, 1).views(vector)
+        assert coefs[0].shape == (N_FEATURES, 3)
+        assert intercepts[0].shape == (3,)
+        hidden = torch.tanh(rows @ views[0][0] + views[1][0])
+        expected = hidden @ views[2][0, 0, :width] + views[3][0, 0, 0]
+        torch.testing.assert_close(logits[member, :n_rows], expected)
+
+
+def test_evaluation_of_members_without_validation_rows_is_none():
+    assert Evaluation.of([None, None], torch.float32, CPU) is None
+
+
+def test_evaluation_gathers_shared_rows_once():
+    table = make_table(weighted=True)
+    own = [some_rows(table, range(10)), some_rows(table, range(10, 20))]
+    apart = Evaluation.of(own, torch.float64, CPU)
+    together = Evaluation.of([own[1], own[1]], torch.float64, CPU)
+    assert apart.features.shape == (2, 10, N_FEATURES)
+    assert together.features.shape == (1, 10, N_FEATURES)
+    assert torch.equal(apart.features[1], together.features[0])
+    assert torch.equal(apart.targets[1], together.targets[0])
+    torch.testing.assert_close(apart.shares.sum(1), torch.ones(2).double())
+    assert not torch.equal(apart.features[0], apart.features[1])

@@ -1,0 +1,178 @@
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from pipeline.forward import (
+    ACTIVATIONS,
+    BLOCK_ROWS,
+    FittedNetwork,
+    UnscorableError,
+    ensemble_logit,
+    member_logits,
+)
+from pipeline.training.engine import Scorer
+from pipeline.training.network import (
+    Architecture,
+    InputStatistics,
+    ParameterLayout,
+)
+
+N_FEATURES = 5
+SHAPES = [(), (1,), (7,), (32,), (33, 5)]
+
+
+def make_network(activation, sizes, dtype=np.float32, norm=False, seed=0):
+    rng = np.random.default_rng(seed)
+    widths = [N_FEATURES, *sizes, 1]
+    coefs = [
+        (rng.normal(size=shape) / np.sqrt(shape[0])).astype(dtype)
+        for shape in itertools.pairwise(widths)
+    ]
+    intercepts = [rng.normal(size=width).astype(dtype) for width in widths[1:]]
+    mean, variance = None, None
+    if norm:
+        mean = rng.normal(size=N_FEATURES).astype(dtype)
+        variance = (rng.random(N_FEATURES) + 0.5).astype(dtype)
+    return FittedNetwork(coefs, intercepts, activation, mean, variance)
+
+
+def torch_logits(network, X):
+    """Return the logits of the trainer's network with the same weights."""
+    coefs = [torch.from_numpy(coef) for coef in network.coefs]
+    intercepts = [torch.from_numpy(intercept) for intercept in network.intercepts]
+    sizes = tuple(coef.shape[1] for coef in coefs[:-1])
+    norm = None if network.input_mean is None else "batch"
+    dtype = coefs[0].dtype
+    architecture = Architecture(N_FEATURES, sizes, network.activation, norm, dtype)
+    layout = ParameterLayout(architecture, 1)
+    statistics = InputStatistics.initial(architecture, 1, torch.device("cpu"))
+    if norm is not None:
+        statistics.mean[0, 0] = torch.from_numpy(network.input_mean)
+        statistics.variance[0, 0] = torch.from_numpy(network.input_variance)
+    vector = layout.member_vector_of(coefs, intercepts)
+    rows = torch.from_numpy(X).to(dtype).unsqueeze(0)
+    return Scorer(layout, vector, statistics).logits(rows)[0, : len(X)].numpy()
+
+
+@pytest.fixture
+def X(rng):  # noqa: N802
+    return rng.normal(size=(1100, N_FEATURES))
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_member_logits_equal_the_trainers_network(activation, sizes, norm, X):
+    exact = make_network(activation, sizes, np.float64, norm)
+    np.testing.assert_allclose(
+        member_logits(X, [exact])[0], torch_logits(exact, X), rtol=1e-11, atol=1e-12
+    )
+    single = make_network(activation, sizes, np.float32, norm)
+    found = member_logits(X, [single])[0]
+    np.testing.assert_allclose(found, torch_logits(single, X), rtol=1e-4, atol=1e-5)
+    exact.intercepts[-1][0] += 1e-6
+    assert not np.allclose(
+        member_logits(X, [exact])[0], found.astype(np.float64), rtol=1e-11, atol=1e-12
+    )
+
+
+def copied(model):
+    return FittedNetwork(model.coefs_, model.intercepts_, model.activation)
+
+
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
+def test_member_logits_equal_mlp_classifier_with_copied_weights(activation, sizes, X):
+    y = X[:, 0] * X[:, 1] > 0
+    model = MLPClassifier(sizes, activation=activation, max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    network = copied(model)
+    found = expit(member_logits(X, [network])[0])
+    expected = model.predict_proba(X)[:, 1]
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    network.coefs[0][0, 0] += 1e-6
+    moved = expit(member_logits(X, [network])[0])
+    assert not np.allclose(moved, found, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_member_logits_do_not_depend_on_the_rows_beside(activation, sizes, dtype, X):
+    X = X[:600]
+    networks = [make_network(activation, sizes, dtype, True, seed) for seed in (0, 1)]
+    whole = member_logits(X, networks)
+    assert np.unique(whole[0]).size > 500
+    for size in (7, 64, 1000):
+        parts = [
+            member_logits(X[start : start + size], networks)
+            for start in range(0, len(X), size)
+        ]
+        assert np.array_equal(np.hstack(parts), whole)
+    for row in range(0, len(X), 23):
+        alone = member_logits(X[row : row + 1], networks)[:, 0]
+        assert np.array_equal(alone, whole[:, row])
+    order = np.random.default_rng(1).permutation(len(X))
+    assert np.array_equal(member_logits(X[order], networks), whole[:, order])
+    alone = member_logits(X, networks[1:])
+    assert np.array_equal(alone[0], whole[1])
+    assert not np.array_equal(alone[0], whole[0])
+
+
+@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
+def test_member_logits_of_sparse_rows_equal_dense(container, X):
+    X[X < 0.5] = 0
+    network = make_network("relu", (9,))
+    dense = member_logits(X, [network])
+    assert np.array_equal(member_logits(container(X), [network]), dense)
+    assert np.array_equal(member_logits(np.asfortranarray(X), [network]), dense)
+    X[0, 0] += 1
+    assert not np.array_equal(member_logits(container(X), [network]), dense)
+
+
+def test_member_logits_leave_the_input_as_it_was(X):
+    before = X.copy()
+    member_logits(X, [make_network("relu", (), np.float64)])
+    member_logits(X, [make_network("identity", (3,), np.float64, True)])
+    assert np.array_equal(X, before)
+
+
+def test_member_logits_of_no_rows_are_empty():
+    found = member_logits(np.empty((0, N_FEATURES)), [make_network("relu", (3,))] * 2)
+    assert found.shape == (2, 0)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("row", [0, BLOCK_ROWS + 3])
+def test_member_logits_refuse_a_value_beyond_float32(row, sparse, X):
+    X[row, 2] = 1e39
+    given = scipy.sparse.csr_array(X) if sparse else X
+    sentence = f"^row {row}, column 2 is beyond float32$"
+    with pytest.raises(UnscorableError, match=sentence) as caught:
+        member_logits(given, [make_network("relu", (3,))])
+    assert (caught.value.row, caught.value.column) == (row, 2)
+    exact = make_network("relu", (3,), np.float64)
+    assert np.isfinite(member_logits(given, [exact])).all()
+
+
+def test_ensemble_logit_is_the_logit_of_the_mean_probability(rng):
+    logits = rng.normal(size=(5, 200)) * 4
+    mean = expit(logits).mean(axis=0)
+    expected = np.log(mean) - np.log1p(-mean)
+    np.testing.assert_allclose(ensemble_logit(logits), expected, rtol=1e-9, atol=1e-12)
+    assert not np.allclose(ensemble_logit(logits), logits.mean(axis=0))
+    assert np.array_equal(ensemble_logit(logits[:1]), logits[0])
+
+
+def test_ensemble_logit_keeps_extreme_logits():
+    logits = np.array([[800.0, -1e4, 1e4], [800.0, -1e4, -1e4]])
+    np.testing.assert_allclose(ensemble_logit(logits), [800, -1e4, 0], atol=1e-9)

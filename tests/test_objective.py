@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+
+from pipeline.training.network import Architecture, ParameterLayout
+from pipeline.training.objective import Penalty, Residuals, member_losses
+
+CPU = torch.device("cpu")
+LOGITS = [0.0, 1e-8, 0.5, 3.0, 20.0, 40.0, 88.0, 90.0, 104.0, 700.0, 750.0, 1e4]
+SIGNED = sorted({sign * value for value in LOGITS for sign in (-1.0, 1.0)})
+
+
+def one_row_losses(dtype):
+    """Return every logit, target and its loss, one row per member."""
+    pairs = [(z, y) for z in SIGNED for y in (0.0, 1.0)]
+    logits = torch.tensor([[z] for z, _ in pairs], dtype=dtype)
+    targets = torch.tensor([[y] for _, y in pairs], dtype=dtype)
+    return logits, targets, member_losses(logits, targets, torch.ones_like(logits))
+
+
+def formula_loss(logits, targets):
+    """Return log(1 + exp(-m)) of the margins m in float64, no exponent above 0."""
+    margins = (2 * targets - 1) * logits
+    return np.maximum(-margins, 0) + np.log1p(np.exp(-np.abs(margins)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bound"), [(torch.float64, 1e-14), (torch.float32, 2e-6)]
+)
+def test_member_losses_are_right_for_logits_up_to_10000(dtype, bound):
+    logits, targets, losses = one_row_losses(dtype)
+    assert torch.isfinite(losses).all()
+    expected = formula_loss(logits.double().numpy(), targets.double().numpy())[:, 0]
+    tiny = 1e-44 if dtype == torch.float32 else 0.0
+    np.testing.assert_allclose(losses.double().numpy(), expected, bound, atol=tiny)
+
+
+def test_member_losses_check_notices_a_logarithm_of_a_probability():
+    logits, targets, _ = one_row_losses(torch.float64)
+    naive = -(targets * logits.sigmoid().log())
+    naive -= (1 - targets) * (1 - logits.sigmoid()).log()
+    expected = formula_loss(logits.numpy(), targets.numpy())
+    assert not np.allclose(naive.numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_residuals_are_right_for_logits_up_to_10000(dtype):
+    n_rows = len(SIGNED)
+    padded = torch.zeros(2, -(-n_rows // 32) * 32, dtype=dtype)
+    padded[:, :n_rows] = torch.tensor(SIGNED, dtype=dtype)
+    targets = torch.zeros(2, n_rows, dtype=dtype)
+    targets[1] = 1
+    shares = torch.linspace(0.1, 1, n_rows, dtype=dtype).expand(2, -1)
+    found = Residuals(padded, n_rows).compute(targets, shares)
+    assert found.shape == (2, n_rows)
+    assert torch.isfinite(found).all()
+    z = padded[0, :n_rows].double().numpy()
+    expected = np.stack([expit(z), -expit(-z)]) * shares.double().numpy()
+    bound = 4 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(found.double().numpy(), expected, bound, atol=bound)
+
+
+def test_residuals_are_the_derivative_of_the_losses():
+    logits = torch.tensor([[-3.0, 0.2, 5.0], [30.0, -0.1, 1.0]], dtype=torch.float64)
+    targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
+    shares = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], dtype=torch.float64)
+    logits.requires_grad_()
+    member_losses(logits, targets, shares).sum().backward()
+    found = Residuals(logits.detach(), 3).compute(targets, shares)
+    torch.testing.assert_close(found, logits.grad, rtol=1e-12, atol=1e-15)
+    assert not torch.allclose(found, Residuals(logits.detach(), 3).values.fill_(0.1))
+
+
+def test_member_losses_weigh_rows_by_their_shares():
+    logits = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
+    targets = torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)
+    weighted = member_losses(logits, targets, torch.tensor([[0.25, 0.25, 0.5]]))
+    rows = torch.tensor([0, 1, 2, 2])
+    quarter = torch.full((1, 4), 0.25, dtype=torch.float64)
+    repeated = member_losses(logits[:, rows], targets[:, rows], quarter)
+    torch.testing.assert_close(weighted, repeated)
+    equal = torch.full((1, 3), 1 / 3, dtype=torch.float64)
+    assert not torch.allclose(weighted, member_losses(logits, targets, equal))
+
+
+def make_penalty(alphas, layout):
+    strengths = layout.weight_mask(CPU)
+    blocks = layout.views(strengths)
+    for member, alpha in enumerate(alphas):
+        for block in blocks:
+            block[member].mul_(alpha)
+    return Penalty(strengths, blocks)
+
+
+def test_penalty_gradient_is_the_derivative_of_its_values():
+    architecture = Architecture(3, (5, 2), "relu", None, torch.float64)
+    layout = ParameterLayout(architecture, 2)
+    generator = torch.Generator().manual_seed(0)
+    parameters = layout.new_buffer(CPU).normal_(generator=generator)
+    penalty = make_penalty([0.3, 2.0], layout)
+    leaf = parameters.clone().requires_grad_()
+    values = 0.0
+    for member, alpha in enumerate([0.3, 2.0]):
+        weights = torch.cat([v[member].reshape(-1) for v in layout.views(leaf)[::2]])
+        values = values + alpha / (2 * 7) * (weights**2).sum()
+    values.backward()
+    gradients = torch.ones_like(parameters)
+    penalty.add_gradient(parameters, gradients, 7)
+    torch.testing.assert_close(gradients - 1, leaf.grad, rtol=1e-12, atol=1e-12)
+    found = penalty.values(layout.views(parameters), 7)
+    torch.testing.assert_close(found.sum(), values.detach())
+    assert found[0] < found[1]
+    penalty.add_gradient(parameters, gradients, 7)
+    assert not torch.allclose(gradients - 1, leaf.grad)
+
+
+def test_penalty_leaves_biases_alone():
+    architecture = Architecture(3, (5,), "relu", None, torch.float64)
+    layout = ParameterLayout(architecture, 1)
+    parameters = torch.ones_like(layout.new_buffer(CPU))
+    gradients = torch.zeros_like(parameters)
+    make_penalty([1.0], layout).add_gradient(parameters, gradients, 1)
+    coefs, intercepts = layout.unpadded(gradients)
+    assert all((coef == 1).all() for coef in coefs)
+    assert all((intercept == 0).all() for intercept in intercepts)
