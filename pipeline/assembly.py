@@ -78,8 +78,8 @@ def tabular_pipeline(
     >>> pipe = tabular_pipeline(
     ...     numeric=["age"], categorical=["city"], classifier=LogisticRegression()
     ... )
-    >>> pipe.fit(table, [0, 0, 1, 1]).predict(table)
-    array([0, 0, 1, 1])
+    >>> pipe.fit(table, ["no", "no", "yes", "yes"]).predict_proba(table).shape
+    (4, 2)
     """
     names = [*numeric, *categorical]
     if not names:
@@ -176,10 +176,8 @@ def tuned(pipeline: Any, grid: Mapping[str, Sequence[Any]], X: Any, y: Any) -> A
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> search = tuned(LogisticRegression(max_iter=500), {"C": [0.1, 1.0]}, X, y > 0)
-    >>> search.best_params_
+    >>> X, y = [[-1.0], [1.0]] * 5, ["no", "yes"] * 5
+    >>> tuned(LogisticRegression(), {"C": [0.1, 1.0]}, X, y).best_params_
     {'C': 1.0}
     """
     search = GridSearchCV(

@@ -755,8 +755,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
 
     def _warn_if_still_falling(self) -> None:
         """Warn when ``max_iter`` ended a training that still got better."""
-        decided = self.early_stopping or self.validation_loss_curve_ is not None
-        if self._converged or decided or self.learning_rate == "cosine":
+        watched = self.early_stopping or self.validation_loss_curve_ is not None
+        scheduled = self.learning_rate == "cosine" and self.solver != "lbfgs"
+        if self._converged or watched or scheduled:
             return
         advice = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
         if self.solver == "lbfgs":

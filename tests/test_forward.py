@@ -23,9 +23,17 @@ from pipeline.training.network import (
     InputStatistics,
     ParameterLayout,
 )
+from pipeline.training.threads import one_thread_per_kernel
 
 N_FEATURES = 5
 SHAPES = [(), (1,), (7,), (32,), (33, 5)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Barriers of a thread pool would cost more than these small tensors."""
+    with one_thread_per_kernel():
+        yield
 
 
 def make_network(activation, sizes, dtype=np.float32, norm=False, seed=0):

@@ -1,0 +1,575 @@
+"""Files are scored by name, row by row, or not at all."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from pipeline.assembly import tabular_pipeline
+from pipeline.classifier import TorchBinaryClassifier
+from pipeline.exceptions import ArtefactError, OutputError, TableError
+from pipeline.scoring import (
+    as_frame,
+    input_columns,
+    open_table,
+    read_table,
+    score_table,
+    tables,
+)
+
+N_ROWS = 50
+
+
+@pytest.fixture
+def table(rng):
+    """Return a table of two numbers and a text."""
+    return pd.DataFrame(
+        {
+            "age": rng.normal(50, 10, size=N_ROWS),
+            "income": rng.normal(3e4, 5e3, size=N_ROWS),
+            "city": rng.choice(["Oslo", "Bergen", "1"], size=N_ROWS).astype(object),
+        }
+    )
+
+
+@pytest.fixture
+def model(table):
+    """Return a pipeline fitted to the table: text labels, imputers, one-hot."""
+    y = np.where(table["age"] + 10 * (table["city"] == "Oslo") > 52, "yes", "no")
+    return tabular_pipeline(
+        numeric=["age", "income"],
+        categorical=["city"],
+        classifier=LogisticRegression(),
+    ).fit(table, y)
+
+
+@pytest.fixture
+def numbers_model(table):
+    """Return a pipeline that imputes nothing."""
+    numbers = table[["age", "income"]]
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    return pipe.fit(numbers, numbers["age"] > 50)
+
+
+def write(frame, path):
+    """Write a DataFrame as the kind of file that the path names."""
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
+    return path
+
+
+def scored(model, data, suffix=".parquet"):
+    """Return the scores of a file as a DataFrame."""
+    out = data.with_name(f"scored{suffix}")
+    score_table(model, data, out)
+    return pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+
+
+def csv_of(tmp_path, text):
+    path = tmp_path / "new.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def whole(path):
+    """Return all chunks of a file, all columns."""
+    table = open_table(path)
+    return list(table.chunks(table.names))
+
+
+@pytest.mark.parametrize("in_suffix", [".csv", ".parquet", ".pq"])
+@pytest.mark.parametrize("out_suffix", [".csv", ".parquet"])
+def test_scores_are_those_of_the_model(model, table, tmp_path, in_suffix, out_suffix):
+    data = write(table, tmp_path / f"new{in_suffix}")
+    result = scored(model, data, out_suffix)
+    assert result.columns.tolist() == ["_row", "probability", "prediction"]
+    np.testing.assert_array_equal(result["_row"], np.arange(N_ROWS))
+    expected = model.predict_proba(table)[:, 1]
+    np.testing.assert_array_equal(result["probability"], expected)
+    np.testing.assert_array_equal(result["prediction"], model.predict(table))
+    assert not (result["probability"] == model.predict_proba(table)[:, 0]).any()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("size", [64, 300, 1 << 20])
+def test_scores_do_not_depend_on_the_chunks(table, tmp_path, monkeypatch, suffix, size):
+    network = TorchBinaryClassifier(learning_rate="cosine", max_iter=3, random_state=0)
+    model = tabular_pipeline(
+        numeric=["age", "income"], categorical=["city"], classifier=network
+    ).fit(table, table["age"] > 50)
+    data = write(table, tmp_path / f"new{suffix}")
+    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", size)
+    monkeypatch.setattr(tables, "PARQUET_CHUNK_CELLS", size // 10)
+    n_chunks = len(whole(data))
+    assert n_chunks == 1 if size > 10_000 else n_chunks > 1
+    np.testing.assert_array_equal(
+        scored(model, data)["probability"], model.predict_proba(table)[:, 1]
+    )
+
+
+def test_columns_may_come_in_any_order_and_company(model, table, tmp_path):
+    data = write(
+        table[["city", "income", "age"]].assign(extra="?"), tmp_path / "new.csv"
+    )
+    summary = score_table(model, data, tmp_path / "out.csv")
+    assert (summary.n_rows, summary.ignored) == (N_ROWS, ("extra",))
+    np.testing.assert_array_equal(
+        pd.read_csv(tmp_path / "out.csv")["probability"],
+        model.predict_proba(table)[:, 1],
+    )
+
+
+def test_report_counts_rows_and_ends_with_the_file(model, table, tmp_path, monkeypatch):
+    data = write(table, tmp_path / "new.csv")
+    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", 500)
+    reports = []
+    score_table(
+        model, data, tmp_path / "out.csv", report=lambda *report: reports.append(report)
+    )
+    rows, fractions = zip(*reports, strict=True)
+    assert len(rows) > 2
+    assert sorted(rows) == list(rows)
+    assert rows[-1] == N_ROWS
+    assert 0 < fractions[0] < 0.5
+    assert fractions[-1] == 1.0
+
+
+def test_missing_cells_are_the_imputers_business(model, tmp_path):
+    words = ["", "NA", " nan ", "NULL", "#N/A"]
+    rows = "".join(f"{word},1,Oslo\n" for word in words)
+    data = csv_of(tmp_path, f"age,income,city\n{rows}50,1,\n")
+    expected = pd.DataFrame(
+        {"age": [np.nan] * 5 + [50], "income": 1.0, "city": ["Oslo"] * 5 + [None]}
+    )
+    np.testing.assert_array_equal(
+        scored(model, data)["probability"], model.predict_proba(expected)[:, 1]
+    )
+
+
+def test_text_that_looks_like_a_number_stays_text(model, tmp_path):
+    data = csv_of(tmp_path, "age,income,city\n50,1,1\n50,1,1.0\n50,1,NA\n")
+    expected = pd.DataFrame({"age": 50.0, "income": 1.0, "city": ["1", "1.0", "NA"]})
+    probabilities = scored(model, data)["probability"]
+    np.testing.assert_array_equal(probabilities, model.predict_proba(expected)[:, 1])
+    assert probabilities[0] != probabilities[1]
+
+
+def test_numbers_of_a_parquet_file_become_text_where_the_model_has_text(
+    model, tmp_path
+):
+    frame = pd.DataFrame({"age": [50.0], "income": [1.0], "city": [1]})
+    data = write(frame, tmp_path / "new.parquet")
+    expected = model.predict_proba(frame.assign(city="1"))[:, 1]
+    np.testing.assert_array_equal(scored(model, data)["probability"], expected)
+
+
+def test_table_without_rows_gives_a_table_without_rows(model, tmp_path):
+    data = csv_of(tmp_path, "age,income,city\n")
+    assert scored(model, data).shape == (0, 3)
+    frame = pd.DataFrame({"age": [1.0], "income": [1.0], "city": ["a"]})
+    data = write(frame.iloc[:0], tmp_path / "new.parquet")
+    assert scored(model, data).shape == (0, 3)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [False, True], [-1.0, 2.0], ["b", "a"]])
+def test_predictions_have_the_type_of_the_labels(table, tmp_path, labels):
+    y = np.asarray(labels)[(table["age"] > 50).to_numpy().astype(int)]
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    pipe.fit(table[["age"]], y)
+    result = scored(pipe, write(table, tmp_path / "new.csv"))
+    assert result["prediction"].tolist() == pipe.predict(table[["age"]]).tolist()
+
+
+def test_a_tuned_threshold_counts(numbers_model, table, tmp_path):
+    X, y = table[["age", "income"]], table["age"] > 65
+    tuned = TunedThresholdClassifierCV(
+        numbers_model, scoring="balanced_accuracy", cv=2
+    ).fit(X, y)
+    result = scored(tuned, write(table, tmp_path / "new.csv"))
+    np.testing.assert_array_equal(result["prediction"], tuned.predict(X))
+    assert (result["prediction"] != (result["probability"] > 0.5)).any()
+
+
+def test_tables_without_pandas_give_the_same_scores(
+    model, table, tmp_path, monkeypatch
+):
+    table = table.assign(city=table["city"].where(table.index % 7 > 0, None))
+    data = write(table, tmp_path / "new.csv")
+    expected = scored(model, data)
+    monkeypatch.setattr(tables, "PANDAS", None)
+    assert isinstance(as_frame({"a": np.ones(2)}), pa.Table)
+    pd.testing.assert_frame_equal(scored(model, data), expected)
+
+
+def test_float32_columns_stay_float32(tmp_path):
+    frame = pd.DataFrame({"age": np.array([0.1, 0.2], dtype=np.float32)})
+    (chunk,) = whole(write(frame, tmp_path / "new.parquet"))
+    assert chunk.numbers("age").dtype == np.float32
+
+
+# Input that must be refused, each with nothing written.
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("age,city\n1,a\n", "the columns 'age', 'income', 'city', got none named 'inc"),
+        ("age,income,city,age\n1,1,a,1\n", "name each column once, got 'age' more"),
+        ("age,income,city\nabc,1,a\n", "must hold numbers, got 'abc' in row 0"),
+        ("age,income,city\n1,1,a\n1,1e39,a\n", r"'income' of .*, got 1e\+39 in row 1"),
+        ("age,income,city\n1,1,a\n-inf,1,a\n", r"and 3.4e\+38, got -inf in row 1"),
+        ("age,income,city\n1,1,a\n1,1\n", "have 3 cells in every row, got 2 in row 1"),
+        ("age,income,city\n1,1,a,1\n", "have 3 cells in every row, got 4 in row 0"),
+        ('age,income,city\n1,1,"b\n1,1,c\n', r"an odd number of them \(1\)"),
+        (b"age,income,city\n1,1,\xe9\n", "text in UTF-8, got other bytes in row 0"),
+        ("", "must begin with the names of its columns, got none"),
+    ],
+    ids=[
+        "missing",
+        "twice",
+        "word",
+        "large",
+        "infinite",
+        "short",
+        "long",
+        "quote",
+        "bytes",
+        "empty",
+    ],
+)
+def test_unfit_tables_are_refused_whole(model, tmp_path, text, match):
+    data = csv_of(tmp_path, text)
+    out = tmp_path / "out.csv"
+    out.write_text("former")
+    with pytest.raises(TableError, match=match):
+        score_table(model, data, out)
+    assert out.read_text() == "former"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new.csv", "out.csv"]
+
+
+def test_row_numbers_count_over_chunks(model, tmp_path, monkeypatch):
+    good = "50,1,Oslo\n" * 100
+    data = csv_of(tmp_path, f"age,income,city\n{good}x,1,Oslo\n{good}")
+    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", 64)
+    with pytest.raises(TableError, match="got 'x' in row 100 "):
+        scored(model, data)
+
+
+def test_row_numbers_of_short_rows_count_over_chunks(model, tmp_path, monkeypatch):
+    good = '50,1,"Oslo\nNorway"\n\n' * 100
+    data = csv_of(tmp_path, f"age,income,city\n{good}1,Oslo\n{good}")
+    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", 64)
+    with pytest.raises(TableError, match="got 2 in row 100 "):
+        scored(model, data)
+
+
+def test_rows_longer_than_a_chunk_are_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", 64)
+    data = csv_of(tmp_path, f"age,income,city\n1,1,{'a' * 200}\n")
+    with pytest.raises(TableError, match="must have rows of at most 64 bytes"):
+        scored(model, data)
+
+
+def test_missing_number_without_an_imputer_is_named(numbers_model, tmp_path):
+    data = csv_of(tmp_path, "age,income\n1,1\n1,\n")
+    match = "column 'income' of .* must have a number in every row, got none in row 1"
+    with pytest.raises(TableError, match=match):
+        scored(numbers_model, data)
+
+
+def test_what_the_model_refuses_is_reported_with_its_rows(table, tmp_path):
+    model = make_pipeline(OneHotEncoder(), LogisticRegression())
+    model.fit(table[["city"]], table["age"] > 50)
+    data = csv_of(tmp_path, "city\nOslo\nTokyo\n")
+    match = r"must fit the model, got, in rows 0 to 1 .*: Found unknown categories"
+    with pytest.raises(TableError, match=match):
+        scored(model, data)
+
+
+def test_scores_that_are_no_numbers_are_refused(numbers_model, tmp_path):
+    numbers_model[-1].coef_[:] = np.nan
+    data = csv_of(tmp_path, "age,income\n50,30000\n")
+    with pytest.raises(TableError, match="finite probabilities, got nan in row 0"):
+        scored(numbers_model, data)
+
+
+def test_model_without_two_classes_is_refused(table, tmp_path):
+    model = LinearRegression().fit(table[["age"]], table["income"])
+    match = "binary classifier with predict_proba, got LinearRegression with 0 classes"
+    with pytest.raises(ArtefactError, match=match):
+        scored(model, csv_of(tmp_path, "age\n1\n"))
+
+
+def test_model_without_column_names_is_refused(table, tmp_path):
+    model = LogisticRegression().fit(table[["age"]].to_numpy(), table["age"] > 50)
+    match = "model must be trained on named columns, got LogisticRegression without"
+    with pytest.raises(ArtefactError, match=match):
+        scored(model, csv_of(tmp_path, "age\n1\n"))
+
+
+def test_output_of_another_kind_is_refused(model, tmp_path):
+    with pytest.raises(ValueError, match=r"out must end in .csv, .parquet, .pq, got"):
+        score_table(model, tmp_path / "new.csv", tmp_path / "out.xlsx")
+
+
+def test_output_in_a_missing_folder_is_refused(model, table, tmp_path):
+    data = write(table, tmp_path / "new.csv")
+    with pytest.raises(OutputError, match="must lie in a folder that exists"):
+        score_table(model, data, tmp_path / "absent" / "out.csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_full_disk_leaves_nothing(model, table, tmp_path, monkeypatch, suffix):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    class FullWriter:
+        def __init__(self, file, *_, **__):
+            file.write(b"half")
+
+        write = close = fail
+
+    data = write(table, tmp_path / f"new{suffix}")
+    monkeypatch.setattr(pa_csv, "CSVWriter", FullWriter)
+    monkeypatch.setattr(pq, "ParquetWriter", FullWriter)
+    with pytest.raises(OutputError, match="must be writable, got No space left"):
+        score_table(model, data, tmp_path / f"out{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [data.name]
+
+
+# Which columns hold text, whatever the model is wrapped in.
+
+
+@pytest.fixture(
+    params=["plain", "search", "calibrated", "threshold", "frozen", "cross-fitted"]
+)
+def wrapped(request, model, table):
+    y = np.where(table["age"] > 50, "yes", "no")
+    wrappers = {
+        "plain": lambda: model,
+        "search": lambda: GridSearchCV(model, {"clf__C": [1.0, 2.0]}, cv=2),
+        "calibrated": lambda: CalibratedClassifierCV(FrozenEstimator(model)),
+        "threshold": lambda: TunedThresholdClassifierCV(model, cv=2),
+        "frozen": lambda: FrozenEstimator(model),
+        "cross-fitted": lambda: CalibratedClassifierCV(model, cv=2),
+    }
+    return wrappers[request.param]().fit(table, y)
+
+
+def test_text_columns_are_found_within_wrappers(wrapped):
+    columns = input_columns(wrapped)
+    assert columns.names == ("age", "income", "city")
+    assert list(columns.texts) == ["city"]
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [["city"], [2], slice(2, 3), [False, False, True], slice(2, None)],
+    ids=["names", "positions", "slice", "mask", "rest"],
+)
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder()])
+def test_text_columns_are_found_however_selected(table, selected, encoder):
+    columns = ColumnTransformer([("text", encoder, selected)], remainder="passthrough")
+    model = make_pipeline(
+        columns, StandardScaler(with_mean=False), LogisticRegression()
+    )
+    model.set_params(logisticregression__max_iter=1000)
+    model.fit(table, table["age"] > 50)
+    assert list(input_columns(model).texts) == ["city"]
+
+
+def test_vectorised_column_is_text(table):
+    columns = ColumnTransformer([("words", CountVectorizer(), "city")])
+    model = Pipeline([("columns", columns), ("clf", LogisticRegression())])
+    model.fit(table.assign(city=table["city"] + " town"), table["age"] > 50)
+    assert list(input_columns(model).texts) == ["city"]
+
+
+def test_encoder_of_numbers_is_no_text(table):
+    numbers = table[["age"]].round(-1)
+    model = make_pipeline(
+        SimpleImputer(), OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
+    )
+    assert not input_columns(model.fit(numbers, table["age"] > 50)).texts
+
+
+@pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])
+def test_missing_text_is_what_it_was_in_training(table, tmp_path, missing):
+    X = table[["city"]].astype(object)
+    X.loc[::3, "city"] = missing
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    model.fit(X, X["city"].isna() ^ (table["age"] > 60))
+    probabilities = scored(model, csv_of(tmp_path, 'city\n""\nTokyo\n'))["probability"]
+    assert probabilities[0] == model.predict_proba(X.iloc[:1])[0, 1]
+    assert probabilities[0] != probabilities[1]
+
+
+# What a column holds, when a table is read to train on.
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "numbers"),
+    [
+        (["1", "-2.5e3", "007"], "numeric", [1, -2500, 7]),
+        (["1", "", "NA"], "numeric", [1, np.nan, np.nan]),
+        (["true", "False", ""], "numeric", [1, 0, np.nan]),
+        ([" 4", "4 ", "+4"], "numeric", [4, 4, 4]),
+        (["", "NaN", "null"], "empty", [np.nan] * 3),
+        (["1", "?", "3"], "text", None),
+        (["2020-01-01", "1,5", "x"], "text", None),
+    ],
+    ids=["numbers", "gaps", "truths", "spaces", "empty", "mark", "words"],
+)
+def test_kind_of_a_csv_column(tmp_path, cells, kind, numbers):
+    frame = pd.DataFrame({"a": cells, "b": "x"})
+    chunk = read_table(write(frame, tmp_path / "new.csv"))
+    assert chunk.kind("a") == kind
+    if numbers is None:
+        assert chunk.texts("a").tolist() == cells
+    else:
+        np.testing.assert_array_equal(chunk.numbers("a"), numbers)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (pa.array([1, None]), "numeric"),
+        (pa.array([1.5, 2.5], pa.float32()), "numeric"),
+        (pa.array([1.5, 2.5], pa.float16()), "numeric"),
+        (pa.array([True, None]), "numeric"),
+        (pa.array([Decimal("1.5"), None]), "numeric"),
+        (pa.array(["1", "2"]), "numeric"),
+        (pa.array(["a", "b"]).dictionary_encode(), "text"),
+        (pa.array(["a", "b"], pa.large_string()), "text"),
+        (pa.array([date(2020, 1, 1), None]), "text"),
+        (pa.nulls(2), "empty"),
+        (pa.nulls(2, pa.float64()), "empty"),
+    ],
+    ids=str,
+)
+def test_kind_of_a_parquet_column(tmp_path, cells, kind):
+    path = tmp_path / "new.parquet"
+    pq.write_table(pa.table({"a": cells}), path)
+    chunk = read_table(path)
+    assert chunk.kind("a") == kind
+    expected = [
+        np.nan if cell is None else cell if kind == "text" else float(cell)
+        for cell in cells.to_pylist()
+    ]
+    values = chunk.texts("a") if kind == "text" else chunk.numbers("a")
+    assert [str(value) for value in values] == [str(value) for value in expected]
+
+
+def test_columns_of_lists_are_refused(tmp_path):
+    path = tmp_path / "new.parquet"
+    pq.write_table(pa.table({"a": [[1], [2]]}), path)
+    for read in (read_table(path).kind, read_table(path).texts):
+        with pytest.raises(TableError, match="must hold numbers or text, got cells of"):
+            read("a")
+
+
+def test_dates_are_no_numbers(tmp_path):
+    path = tmp_path / "new.parquet"
+    pq.write_table(pa.table({"a": [date(2020, 1, 1)]}), path)
+    with pytest.raises(
+        TableError, match=r"must hold numbers, got cells of type date32"
+    ):
+        read_table(path).numbers("a")
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        (["0", "1"], [0, 1]),
+        (["0.5", "1"], [0.5, 1.0]),
+        (["true", "false"], ["true", "false"]),
+        (["NA", "x"], ["NA", "x"]),
+    ],
+    ids=["whole", "numbers", "truths", "words"],
+)
+def test_labels_of_a_csv_file_are_numbers_or_as_written(tmp_path, cells, labels):
+    chunk = read_table(write(pd.DataFrame({"y": cells}), tmp_path / "new.csv"))
+    found = chunk.labels("y").tolist()
+    assert found == labels
+    assert [type(label) for label in found] == [type(label) for label in labels]
+
+
+@pytest.mark.parametrize("labels", [[True, False], [0, 1], [0.5, 1.0], ["a", "b"]])
+def test_labels_of_a_parquet_file_keep_their_type(tmp_path, labels):
+    path = tmp_path / "new.parquet"
+    pq.write_table(pa.table({"y": labels}), path)
+    assert read_table(path).labels("y").tolist() == labels
+
+
+def test_missing_labels_are_named(tmp_path):
+    path = csv_of(tmp_path, "y,x\n" + "1,1\n,1\n" * 7)
+    match = (
+        "column 'y' of .* must have a label in every row, "
+        r"got none in rows 1, 3, 5, 7, 9 and 2 more \(rows are counted from 0\)"
+    )
+    with pytest.raises(TableError, match=match):
+        read_table(path).labels("y")
+
+
+def test_odd_text_among_numbers_is_found(tmp_path):
+    cells = ["1", "", *["2.5"] * 20, "?", "3"]
+    chunk = read_table(write(pd.DataFrame({"a": cells, "b": "x"}), tmp_path / "n.csv"))
+    assert chunk.odd_text("a") == (22, "?")
+    assert chunk.odd_text("b") is None
+
+
+@pytest.mark.parametrize("name", ["new.xlsx", "new"])
+def test_file_of_an_unknown_kind_is_refused(tmp_path, name):
+    with pytest.raises(TableError, match=r"must end in .csv, .parquet, .pq, got '"):
+        open_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "absent.parquet"])
+def test_missing_file_is_refused(tmp_path, name):
+    with pytest.raises(TableError, match=f"{name} must be a file, got no file"):
+        open_table(tmp_path / name)
+
+
+def test_folder_is_refused(tmp_path):
+    folder = tmp_path / "new.csv"
+    folder.mkdir()
+    with pytest.raises(
+        TableError, match="must be a readable table, got Is a directory"
+    ):
+        open_table(folder)
+
+
+def test_file_that_is_no_parquet_file_is_refused(tmp_path):
+    path = tmp_path / "new.parquet"
+    path.write_bytes(b"PAR1 nothing PAR1")
+    with pytest.raises(TableError, match=r"new\.parquet must be a readable table, got"):
+        open_table(path)
+
+
+def test_damaged_page_of_a_scored_table_is_noticed(numbers_model, table, tmp_path):
+    data = write(table, tmp_path / "new.csv")
+    path = tmp_path / "scores.parquet"
+    score_table(numbers_model, data, path)
+    before = read_table(path).numbers("probability")
+    place = path.read_bytes().index(before[7].tobytes())
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=r"scores\.parquet must be a readable table"):
+        read_table(path)
