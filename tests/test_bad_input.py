@@ -103,7 +103,7 @@ class TestParameters:
         model = network(input_norm="batch", batch_size=1, n_members=n_members)
         with pytest.raises(ValueError, match="batch_size must be >= 2 with input_norm"):
             model.fit(*tiny_data)
-        model.set_params(solver="lbfgs").fit(*tiny_data)
+        model.set_params(solver="lbfgs", max_iter=500, tol=0.01).fit(*tiny_data)
         assert np.isfinite(model.decision_function(tiny_data[0])).all()
 
     def test_unknown_name(self):

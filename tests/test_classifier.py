@@ -54,6 +54,8 @@ def network(**parameters):
         "batch_size": 32,
         "random_state": 0,
     }
+    if parameters.get("solver") == "lbfgs":
+        given |= {"max_iter": 500, "tol": 0.01}
     return TorchBinaryClassifier(**given | parameters)
 
 
