@@ -596,9 +596,7 @@ def _pipeline_facts(estimator: Any) -> dict[str, str]:
         facts["best"] = _listed_parameters(estimator.best_params_)
     if hasattr(estimator, "classes_"):
         classes = estimator.classes_.tolist()
-        facts["classes"] = (
-            f"{_shortened(classes)}; the score is that of {classes[-1]!r}"
-        )
+        facts["classes"] = f"{_shortened(classes)}; probability of {classes[-1]!r}"
     facts["columns"] = _column_fact(estimator)
     return facts
 

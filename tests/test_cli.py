@@ -99,13 +99,15 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
     assert right.mean() > 0.8
 
 
-def test_train_reports_what_it_read(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_reports_what_it_read(run):
     _, out, _ = run("train", "people.csv", "--target", "bought")
     assert "Read 80 rows of people.csv (" in out
     assert "3 numeric and 1 categorical columns" in out
 
 
-def test_train_sets_its_metrics_beside_baselines(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_sets_its_metrics_beside_baselines(run):
     _, out, _ = run("train", "people.csv", "--target", "bought")
     metrics = held_out_table(out)
     assert list(metrics) == ["this pipeline", "logistic regression", "prior only"]
@@ -114,7 +116,19 @@ def test_train_sets_its_metrics_beside_baselines(folder, run):  # noqa: ARG001
     assert "On 20 rows held out" in out
 
 
-def test_train_takes_codes_as_texts_and_leaves_columns_out(folder, run):  # noqa: ARG001
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.usefixtures("folder")
+def test_train_holds_out_the_same_share_of_each_class(run, seed):
+    table = pd.read_csv("people.csv")
+    table["bought"] = ["yes"] * 12 + ["no"] * (N_ROWS - 12)
+    table.to_csv("people.csv", index=False)
+    _, out, _ = run("train", "people.csv", "--target", "bought", "--seed", seed)
+    accuracy = held_out_table(out)["prior only"][2]
+    assert accuracy == pytest.approx(17 / 20)
+
+
+@pytest.mark.usefixtures("folder")
+def test_train_takes_codes_as_texts_and_leaves_columns_out(run):
     code, out, _ = run("train", "people.csv", "--target", "bought",
                        "--categorical", "code", "--drop", "member", "--drop", "city",
                        "--out", "other.joblib")  # fmt: skip
@@ -124,7 +138,8 @@ def test_train_takes_codes_as_texts_and_leaves_columns_out(folder, run):  # noqa
     assert names == ["age", "code"]
 
 
-def test_train_gives_the_same_bits_for_the_same_seed(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_gives_the_same_bits_for_the_same_seed(run):
     outs = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run("train", "people.csv", "--target", "bought", "--seed", seed,
@@ -134,7 +149,8 @@ def test_train_gives_the_same_bits_for_the_same_seed(folder, run):  # noqa: ARG0
     assert not np.array_equal(outs[0], outs[2])
 
 
-def test_train_searches_a_grid(folder, run, monkeypatch):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_searches_a_grid(run, monkeypatch):
     grid = {"clf__alpha": [0.01, 100.0], "clf__max_iter": [20]}
     monkeypatch.setattr("pipeline.assembly.default_grid", lambda: grid)
     code, out, err = run("train", "people.csv", "--target", "bought", "--grid")
@@ -143,7 +159,8 @@ def test_train_searches_a_grid(folder, run, monkeypatch):  # noqa: ARG001
     assert joblib.load("models/people.joblib")["clf"].alpha == 0.01
 
 
-def test_train_names_columns_that_may_not_be_meant_as_texts(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_names_columns_that_may_not_be_meant_as_texts(run):
     table = pd.read_csv("people.csv")
     table["id"] = [f"person {number}" for number in range(N_ROWS)]
     table["code"] = ["?", *table["code"].astype(str)[1:]]
@@ -182,7 +199,8 @@ def test_train_refuses_unfit_tables(folder, run, target, options, message):
     assert models_in(folder) == []
 
 
-def test_train_refuses_a_rare_class(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_refuses_a_rare_class(run):
     table = pd.read_csv("people.csv")
     table["bought"] = ["yes"] * 9 + ["no"] * (N_ROWS - 9)
     table.to_csv("people.csv", index=False)
@@ -191,7 +209,8 @@ def test_train_refuses_a_rare_class(folder, run):  # noqa: ARG001
     assert "must hold each class in at least 10 rows, got 9 of 'yes'." in err
 
 
-def test_train_looks_at_its_folder_before_it_works(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_train_looks_at_its_folder_before_it_works(run):
     code, out, err = run("train", "people.csv", "--target", "bought",
                          "--out", "absent/model.joblib")  # fmt: skip
     assert (code, out) == (4, "")
@@ -284,7 +303,8 @@ def test_unfit_arguments_end_with_code_2(run, arguments, message):
     assert message in err
 
 
-def test_inspect_describes_a_network(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_inspect_describes_a_network(run):
     run("train", "people.csv", "--target", "bought")
     code, out, err = run("inspect", "models/people.joblib")
     assert (code, err) == (0, "")
@@ -356,12 +376,13 @@ def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, ru
     )
 
 
-def test_demo_reports_the_other_process_failure(folder, monkeypatch):
+@pytest.mark.usefixtures("folder")
+def test_demo_reports_the_failure_of_the_other_process(monkeypatch, run):
     failed = subprocess.CompletedProcess([], 3, stdout="", stderr="first\nsecond\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    files = cli._DemoFiles(folder)
-    with pytest.raises(OSError, match="must end with code 0, got 3: first\nsecond"):
-        cli._score_elsewhere(files, io.StringIO())
+    code, _, err = run("demo")
+    assert code == 4
+    assert "error: the other process must end with code 0, got 3: first second\n" in err
 
 
 class Terminal(io.StringIO):
@@ -433,8 +454,8 @@ def test_warnings_take_one_line(model, monkeypatch, run):
 
 
 def in_new_process(code, **options):
-    """Run code with the package importable."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    """Run code with the package importable and the usual buffers."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env=environment,
@@ -445,7 +466,8 @@ def in_new_process(code, **options):
     )
 
 
-def test_what_needs_no_torch_imports_none(folder, run):  # noqa: ARG001
+@pytest.mark.usefixtures("folder")
+def test_what_needs_no_torch_imports_none(run):
     run("train", "people.csv", "--target", "bought", "--out", "model.joblib")
     code = """
         import sys
@@ -473,6 +495,7 @@ def test_what_needs_no_torch_imports_none(folder, run):  # noqa: ARG001
 def test_full_disk_is_code_4(model):
     code = f"""
         import resource, sys
+        from pipeline import persistence, scoring
         from pipeline.cli import main
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))

@@ -17,7 +17,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
 from pipeline.assembly import tabular_pipeline
 from pipeline.classifier import TorchBinaryClassifier
@@ -407,6 +412,15 @@ def test_encoder_of_numbers_is_no_text(table):
         SimpleImputer(), OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
     )
     assert not input_columns(model.fit(numbers, table["age"] > 50)).texts
+
+
+def test_encoder_behind_other_columns_does_not_count(table):
+    columns = ColumnTransformer([("scale", StandardScaler(), ["age"])])
+    words = FunctionTransformer(lambda ages: ages.round().astype(str).astype(object))
+    model = make_pipeline(
+        columns, words, OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
+    )
+    assert not input_columns(model.fit(table, table["age"] > 50)).texts
 
 
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])
