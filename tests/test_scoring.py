@@ -587,3 +587,10 @@ def test_damaged_page_of_a_scored_table_is_noticed(numbers_model, table, tmp_pat
     path.write_bytes(content)
     with pytest.raises(TableError, match=r"scores\.parquet must be a readable table"):
         read_table(path)
+
+
+def test_open_table_leaves_out_the_unnamed_index_of_pandas(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"a": [1.0, 2.0]}, index=[7, 3]).to_parquet(path)
+    assert "__index_level_0__" in pq.read_schema(path).names
+    assert open_table(path).names == ("a",)

@@ -427,7 +427,7 @@ def open_table(path: str | Path) -> Table:
             reader = _csv_reader(file, (), bad_rows)
             return CsvTable(source, tuple(reader.schema.names))
     with _reading(source), _parquet_file(source) as file:
-        return ParquetTable(source, tuple(file.schema_arrow.names))
+        return ParquetTable(source, _named_columns(file.schema_arrow))
 
 
 def read_table(path: str | Path) -> Chunk:
@@ -491,6 +491,13 @@ class RowWriter(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+
+def _named_columns(schema: Any) -> tuple[str, ...]:
+    """Return the columns of a Parquet file but the index that pandas keeps there."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    unnamed = {name for name in index if str(name).startswith("__index_level_")}
+    return tuple(name for name in schema.names if name not in unnamed)
 
 
 @contextlib.contextmanager
