@@ -299,9 +299,12 @@ def test_missing_number_without_an_imputer_is_named(numbers_model, tmp_path):
 
 
 def test_what_the_model_refuses_is_reported_with_its_rows(table, tmp_path):
-    model = make_pipeline(OneHotEncoder(), LogisticRegression())
-    model.fit(table[["city"]], table["age"] > 50)
-    data = csv_of(tmp_path, "city\nOslo\nTokyo\n")
+    columns = ColumnTransformer(
+        [("age", SimpleImputer(), ["age"]), ("city", OneHotEncoder(), ["city"])]
+    )
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000))
+    model.fit(table, table["age"] > 50)
+    data = csv_of(tmp_path, "age,city,income\n,Oslo,1\n1,Tokyo,1\n")
     match = r"must fit the model, got, in rows 0 to 1 .*: Found unknown categories"
     with pytest.raises(TableError, match=match):
         scored(model, data)

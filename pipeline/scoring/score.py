@@ -213,23 +213,31 @@ def _cells(chunk: Chunk, columns: InputColumns, name: str) -> np.ndarray[Any, An
 def _unfit_message(
     chunk: Chunk, cells: Mapping[str, np.ndarray[Any, Any]], error: Exception
 ) -> str:
-    """Describe why the model refused a chunk, by a missing number if there is one."""
-    for name, column in cells.items():
-        if column.dtype.kind != "f":
-            continue
-        missing = np.flatnonzero(np.isnan(column))
-        if missing.size:
-            return (
-                f"column {name!r} of {chunk.source} must have a number in every row, "
-                f"got none in row {chunk.first_row + int(missing[0])} ({ROW_COUNT}). "
-                "The model imputes no missing values."
-            )
+    """Describe why the model refused a chunk, by the missing number if that is it."""
     words = " ".join(str(error).split()).rstrip(".")
+    gap = _first_gap(cells) if "NaN" in words else None
+    if gap is not None:
+        name, row = gap
+        return (
+            f"column {name!r} of {chunk.source} must have a number in every row, "
+            f"got none in row {chunk.first_row + row} ({ROW_COUNT}). "
+            "The model imputes no missing values."
+        )
     last_row = chunk.first_row + chunk.n_rows - 1
     return (
         f"{chunk.source} must fit the model, got, in rows {chunk.first_row} to "
         f"{last_row} ({ROW_COUNT}): {words}."
     )
+
+
+def _first_gap(
+    cells: Mapping[str, np.ndarray[Any, Any]],
+) -> tuple[str, int] | None:
+    """Return column and position of the first missing number."""
+    for name, column in cells.items():
+        if column.dtype.kind == "f" and np.isnan(column).any():
+            return name, int(np.isnan(column).argmax())
+    return None
 
 
 def _check_finite(chunk: Chunk, probabilities: np.ndarray[Any, Any]) -> None:
