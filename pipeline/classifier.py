@@ -774,8 +774,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Return the members' networks."""
         mean = getattr(self, "input_mean_", None)
         variance = getattr(self, "input_variance_", None)
-        n_members = 1 if self.coefs_[0].ndim == 2 else len(self.coefs_[0])
-        if n_members == 1 and self.coefs_[0].ndim == 2:
+        if self.coefs_[0].ndim == 2:
             return [
                 FittedNetwork(
                     self.coefs_, self.intercepts_, self.activation, mean, variance
@@ -789,7 +788,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 None if mean is None else mean[member],
                 None if variance is None else variance[member],
             )
-            for member in range(n_members)
+            for member in range(len(self.coefs_[0]))
         ]
 
     def _member_logits(self, features: Any) -> Any:
