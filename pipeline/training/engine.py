@@ -371,7 +371,7 @@ class Block:
         self._read_labels()
 
     def _build_networks(self) -> None:
-        """Make one network for each size of batch, and one for evaluation."""
+        """Make one network for each size of batch."""
         self.networks: dict[int, Network] = {}
         self.residuals: dict[int, Residuals] = {}
         for n_rows in {stop - start for start, stop in self.batches}:
