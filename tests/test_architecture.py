@@ -27,11 +27,14 @@ TABLE = {
     "exceptions": Room(),
     "validation": Room(),
     "training": Room(),
-    "training.threads": Room(others=TENSORS),
+    "training.threads": Room(others=(*TENSORS, "threadpoolctl")),
     "training.schedule": Room(),
-    "training.network": Room(others=TENSORS),
+    "training.products": Room(others=TENSORS),
+    "training.network": Room(ours=("training.products",), others=TENSORS),
     "training.objective": Room(others=TENSORS),
-    "training.optimizer": Room(ours=("training.network",), others=TENSORS),
+    "training.optimizer": Room(
+        ours=("training.products", "training.network"), others=TENSORS
+    ),
     "training.minibatches": Room(ours=("training.network",), others=TENSORS),
     "training.engine": Room(
         ours=(

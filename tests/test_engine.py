@@ -267,7 +267,7 @@ def test_fit_many_restores_the_best_validation_weights():
         statistics.variance[0, 0] = result.state.input_variance
         held = Evaluation.of([validation], torch.float64, CPU)
         logits = Scorer(layout, vector, statistics).logits(held.features)
-        loss = float(member_losses(logits, held.targets, held.shares))
+        loss = float(member_losses(logits, held.signs, held.shares))
         assert loss == pytest.approx(min(curve), rel=1e-12)
 
 
@@ -416,18 +416,14 @@ def test_scorer_scores_every_row(n_rows):
     rows = make_table(n_rows).features.values
     statistics = InputStatistics.initial(architecture, 2, CPU)
     logits = Scorer(layout, flat, statistics).logits(rows.unsqueeze(0))
-    assert logits.shape == (2, -(-n_rows // 32) * 32)
-    assert (logits[:, n_rows:] == 0).all()
+    assert logits.shape == (2, n_rows)
     for member in range(2):
-        vector = layout.member_vector(flat, member)
-        coefs, intercepts = layout.unpadded(vector)
-        width = layout.shapes[0][1]
-        views = ParameterLayout(architecture, 1).views(vector)
+        coefs, intercepts = layout.unpacked(layout.member_vector(flat, member))
         assert coefs[0].shape == (N_FEATURES, 3)
         assert intercepts[0].shape == (3,)
-        hidden = torch.tanh(rows @ views[0][0] + views[1][0])
-        expected = hidden @ views[2][0, 0, :width] + views[3][0, 0, 0]
-        torch.testing.assert_close(logits[member, :n_rows], expected)
+        hidden = torch.tanh(rows @ coefs[0] + intercepts[0])
+        expected = hidden @ coefs[1][:, 0] + intercepts[1]
+        torch.testing.assert_close(logits[member], expected)
 
 
 def test_evaluation_of_members_without_validation_rows_is_none():
@@ -442,6 +438,6 @@ def test_evaluation_gathers_shared_rows_once():
     assert apart.features.shape == (2, 10, N_FEATURES)
     assert together.features.shape == (1, 10, N_FEATURES)
     assert torch.equal(apart.features[1], together.features[0])
-    assert torch.equal(apart.targets[1], together.targets[0])
+    assert torch.equal(apart.signs[1], together.signs[0])
     torch.testing.assert_close(apart.shares.sum(1), torch.ones(2).double())
     assert not torch.equal(apart.features[0], apart.features[1])

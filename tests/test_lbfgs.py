@@ -93,7 +93,7 @@ def autograd(problem, vector, X, y, shares, alpha, total):
     """Return loss and gradient of a tanh network by torch's autograd."""
     flat = torch.tensor(vector)
     coefs, intercepts = (
-        [one.requires_grad_() for one in part] for part in problem.layout.unpadded(flat)
+        [one.requires_grad_() for one in part] for part in problem.layout.unpacked(flat)
     )
     values = torch.tensor(X)
     if problem.architecture.input_norm is not None:

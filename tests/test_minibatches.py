@@ -7,12 +7,11 @@ from pipeline.training import minibatches
 from pipeline.training.minibatches import (
     DROPOUT,
     SHUFFLE,
-    BatchReader,
     DenseRows,
+    EpochReader,
     RowSet,
     SparseRows,
     batch_starts,
-    member_rows,
     shuffled,
     stream_seed,
 )
@@ -97,49 +96,116 @@ def test_row_set_is_as_long_as_its_index():
     assert len(rows) == 4
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("n_features", [1, 3, 16])
-def test_member_rows_start_on_the_same_alignment(n_features, dtype):
-    rows = member_rows(5, 7, n_features, dtype)
-    assert rows.shape == (5, 7, n_features)
-    starts = [member.data_ptr() - rows.data_ptr() for member in rows]
-    assert all(start % 64 == 0 for start in starts)
+def make_rows(n_rows, seed=0, weights=None):
+    values = torch.arange(2.0 * n_rows).view(n_rows, 2)
+    generator = torch.Generator().manual_seed(seed)
+    targets = (torch.rand(n_rows, generator=generator) < 0.5).float()
+    weights = torch.ones(n_rows) if weights is None else weights
+    return RowSet(DenseRows(values), torch.arange(n_rows), targets, weights.double())
 
 
 def read_all(reader, orders):
-    return [(number, rows.clone()) for number, rows in reader.read(orders)]
+    """Return copies of every batch's rows, signs, shares and offsets."""
+    found = []
+    for piece in reader.read(orders):
+        for number, batch in piece:
+            parts = (batch.inputs.values, batch.signs, batch.shares, batch.offsets)
+            found.append((number, *(part.clone() for part in parts)))
+    return found
 
 
-@pytest.mark.parametrize("elements", [1, 60, 1 << 18])
+@pytest.mark.parametrize("elements", [1, 60, 1 << 16])
 @pytest.mark.parametrize("shared", [True, False])
-def test_batch_reader_yields_every_members_rows(elements, shared, monkeypatch):
-    monkeypatch.setattr(minibatches, "GATHER_ELEMENTS", elements)
-    values = torch.arange(46.0).view(23, 2)
-    table = DenseRows(values)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_epoch_reader_yields_every_members_rows(
+    elements, shared, weighted, monkeypatch
+):
+    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    level = torch.linspace(0.2, 3, 23) if weighted else torch.full((23,), 0.3)
+    rows = make_rows(23, weights=level)
     batches = batch_starts(23, 4, 2)
-    reader = BatchReader([table] * 3, batches, torch.float32)
+    reader = EpochReader([rows] * 3, batches, torch.empty(0))
     for epoch in range(3):
         orders = [shuffled(torch.arange(23), seed, epoch) for seed in range(3)]
         orders = orders[:1] * 3 if shared else orders
         found = read_all(reader, orders)
-        assert [number for number, _ in found] == list(range(len(batches)))
-        for (start, stop), (_, rows) in zip(batches, found, strict=True):
+        assert [number for number, *_ in found] == list(range(len(batches)))
+        for (start, stop), (_, values, signs, shares, offsets) in zip(
+            batches, found, strict=True
+        ):
             for member, order in enumerate(orders):
-                assert torch.equal(rows[member], values[order[start:stop]])
+                chosen = order[start:stop]
+                targets, weights = rows.targets[chosen], level[chosen]
+                assert torch.equal(values[member, :, :2], rows.features.values[chosen])
+                assert (values[member, :, 2] == 1).all()
+                assert torch.equal(signs[member], 2 * targets - 1)
+                torch.testing.assert_close(shares[member], weights / weights.sum())
+                torch.testing.assert_close(offsets[member], -targets * shares[member])
 
 
-def test_batch_reader_gathers_an_unchanged_order_once(monkeypatch):
-    table = DenseRows(torch.arange(20.0).view(10, 2))
-    calls = []
-    gather = table.gather
-    monkeypatch.setattr(
-        table, "gather", lambda rows, out: calls.append(len(rows)) or gather(rows, out)
+@pytest.mark.parametrize("elements", [1, 1 << 16])
+def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
+    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    level = torch.linspace(0.2, 3, 23)
+    reader = EpochReader(
+        [make_rows(23, weights=level), make_rows(23)],
+        batch_starts(23, 4, 1),
+        torch.empty(0),
     )
-    reader = BatchReader([table], [(0, 5), (5, 10)], torch.float32)
+    orders = [torch.arange(23), torch.arange(23).flip(0)]
+    shares = torch.cat(
+        [
+            piece.epoch_shares[:, : piece.n_rows].clone()
+            for piece in reader.read(orders)
+        ],
+        1,
+    )
+    torch.testing.assert_close(shares[0], level / level.sum())
+    torch.testing.assert_close(shares[1], torch.full((23,), 1 / 23))
+
+
+def test_epoch_reader_cuts_batches_into_slices():
+    reader = EpochReader(
+        [make_rows(10)],
+        [(0, 6), (6, 10)],
+        torch.empty(0),
+        slices=lambda n_rows: [(0, n_rows // 2), (n_rows // 2, n_rows)],
+    )
+    (piece,) = reader.read([torch.arange(10)])
+    for _, batch in piece:
+        for name in ("signs", "shares", "offsets"):
+            parts = [getattr(part, name) for part in batch.parts]
+            assert torch.equal(torch.cat(parts, 1), getattr(batch, name))
+        values = [part.inputs.values for part in batch.parts]
+        assert torch.equal(torch.cat(values, 1), batch.inputs.values)
+        assert [part.n_rows for part in batch.parts] == [batch.n_rows // 2] * 2
+
+
+def test_epoch_reader_corrects_the_variance_by_the_batchs_weight():
+    level = torch.tensor([1.0, 3.0, 0.5, 0.25])
+    reader = EpochReader(
+        [make_rows(4, weights=level)], [(0, 2), (2, 4)], torch.empty(0)
+    )
+    (piece,) = reader.read([torch.arange(4)])
+    found = [float(batch.correction) for _, batch in piece]
+    assert found == pytest.approx([4 / 3, 2 / 1])
+
+
+def test_epoch_reader_gathers_an_unchanged_order_once(monkeypatch):
+    rows = make_rows(10)
+    calls = []
+    gather = rows.features.gather
+    monkeypatch.setattr(
+        rows.features,
+        "gather",
+        lambda index, out: calls.append(len(index)) or gather(index, out),
+    )
+    reader = EpochReader([rows], [(0, 5), (5, 10)], torch.empty(0))
     order = torch.arange(10)
     first = read_all(reader, [order])
     again = read_all(reader, [order])
     assert calls == [10]
-    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(first, again, strict=True))
+    for one, other in zip(first, again, strict=True):
+        assert all(map(torch.equal, one[1:], other[1:]))
     read_all(reader, [order.flip(0)])
     assert calls == [10, 10]

@@ -6,7 +6,6 @@ import torch.nn.functional as F  # noqa: N812
 
 from pipeline.training.network import (
     ACTIVATIONS,
-    SILENT_BIAS,
     Architecture,
     BatchNormInput,
     DropoutLayer,
@@ -15,9 +14,10 @@ from pipeline.training.network import (
     InputStatistics,
     Network,
     ParameterLayout,
+    Units,
     initial_parameters,
 )
-from pipeline.training.objective import Penalty, Residuals
+from pipeline.training.objective import Penalty, write_residuals
 from pipeline.training.threads import one_thread_per_kernel
 
 CPU = torch.device("cpu")
@@ -83,28 +83,30 @@ class Setting:
             self.parameters,
             self.gradients,
             N_ROWS,
-            input_layer=self.norm,
             dropout=dropout,
         )
 
     def run(self, penalised):
         """Fill the gradients by our own forward and backward passes."""
-        self.logits = self.network.forward(self.rows).clone()
-        residuals = Residuals(self.network.logit.logits_padded, N_ROWS)
-        self.network.backward(residuals.compute(self.targets, self.shares))
+        inputs = Units.of(self.rows)
+        if self.norm is not None:
+            inputs = self.norm.forward(inputs)
+        self.logits = self.network.forward(inputs).clone()
+        offsets = -self.targets * self.shares
+        write_residuals(self.logits, offsets, self.shares, self.network.residuals)
+        self.network.backward()
         if penalised:
             strengths = self.layout.weight_mask(CPU)
-            blocks = self.layout.views(strengths)
             for member, alpha in enumerate(ALPHAS):
-                for block in blocks:
-                    block[member].mul_(alpha)
-            penalty = Penalty(strengths, blocks)
+                for slot in self.layout.slots(strengths):
+                    slot[member].mul_(alpha)
+            penalty = Penalty(strengths, self.layout.slots)
             penalty.add_gradient(self.parameters, self.gradients, N_ROWS)
         vectors = [
             self.layout.member_vector(self.gradients, member)
             for member in range(N_MEMBERS)
         ]
-        return [self.layout.unpadded(vector) for vector in vectors]
+        return [self.layout.unpacked(vector) for vector in vectors]
 
     def masks(self, member):
         return [
@@ -196,7 +198,7 @@ def test_network_gradient_check_notices_a_wrong_derivative(monkeypatch):
     monkeypatch.setattr(
         ACTIVATIONS["tanh"].__class__,
         "backward",
-        lambda self, upstream, kept: upstream.mul_(1 - kept),  # noqa: ARG005
+        lambda self, upstream, kept, out: torch.mul(upstream, 1 - kept, out=out),  # noqa: ARG005
     )
     setting = Setting(make_architecture("tanh", (6, 3)))
     assert largest_error(setting, penalised=True) > 1e-3
@@ -215,8 +217,6 @@ def test_network_padding_gets_no_gradient(activation, sizes):
     setting = Setting(make_architecture(activation, sizes))
     for coefs, intercepts in setting.run(penalised=True):
         packed = setting.layout.member_vector_of(coefs, intercepts)
-        if activation == "logistic":
-            packed[packed == SILENT_BIAS] = 0
         member = [
             setting.layout.member_vector(setting.gradients, one)
             for one in range(N_MEMBERS)
@@ -225,16 +225,26 @@ def test_network_padding_gets_no_gradient(activation, sizes):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_architecture_pads_hidden_widths_to_whole_vectors(activation, dtype):
-    architecture = Architecture(3, (1, 17), activation, None, dtype)
-    (fan_in, first), (second_in, second) = architecture.dense_shapes
-    assert fan_in == 3
-    assert first == second_in
-    for width, given in [(first, 1), (second, 17)]:
-        assert width >= given
-        assert width * dtype.itemsize % 64 == 0
-    assert architecture.true_shapes == [(3, 1), (1, 17), (17, 1)]
+def test_layout_gives_every_member_whole_pairs_of_cache_lines(dtype):
+    architecture = Architecture(3, (1, 17), "relu", None, dtype)
+    layout = ParameterLayout(architecture, 3)
+    assert layout.shapes == [(4, 1), (2, 17), (18, 1)]
+    for size, (rows, out) in zip(layout.slot_sizes, layout.shapes, strict=True):
+        assert rows * out <= size
+        assert size * dtype.itemsize % 128 == 0
+
+
+def test_layout_keeps_the_biases_behind_the_weights():
+    layout = ParameterLayout(make_architecture(sizes=(5,)), 2)
+    coefs, intercepts = start_weights(layout.architecture, 0)
+    flat = layout.new_buffer(CPU)
+    layout.write_member(flat, 1, layout.member_vector_of(coefs, intercepts))
+    for matrix, coef, bias in zip(
+        layout.matrices(flat), coefs, intercepts, strict=True
+    ):
+        assert torch.equal(matrix[1, :-1], coef)
+        assert torch.equal(matrix[1, -1], bias)
+        assert not matrix[0].any()
 
 
 @pytest.mark.parametrize("sizes", DEPTHS, ids=str)
@@ -247,7 +257,7 @@ def test_layout_unpacks_what_it_packed(activation, sizes):
     for member, weights in enumerate(given):
         layout.write_member(flat, member, layout.member_vector_of(*weights))
     for member, (coefs, intercepts) in enumerate(given):
-        back = layout.unpadded(layout.member_vector(flat, member))
+        back = layout.unpacked(layout.member_vector(flat, member))
         for ours, theirs in zip(back, (coefs, intercepts), strict=True):
             assert all(map(torch.equal, ours, theirs))
     assert not torch.equal(layout.member_vector(flat, 0), layout.member_vector(flat, 1))
@@ -268,7 +278,7 @@ def test_layout_segments_cover_the_chosen_members_only():
 def test_layout_weight_mask_marks_weights_and_no_bias():
     layout = ParameterLayout(make_architecture(sizes=(5, 3)), 2)
     mask = layout.weight_mask(CPU)
-    coefs, intercepts = layout.unpadded(layout.member_vector(mask, 1))
+    coefs, intercepts = layout.unpacked(layout.member_vector(mask, 1))
     assert all((coef == 1).all() for coef in coefs)
     assert all((intercept == 0).all() for intercept in intercepts)
 
@@ -346,7 +356,7 @@ def test_batch_norm_equals_torch_in_training_and_running_statistics():
     ]
     for step in range(20):
         rows = draw(2, N_ROWS, N_FEATURES, seed=step) * 3 + 40
-        normed = ours.forward(rows)
+        normed = ours.forward(Units.of(rows)).units
         for member, layer in enumerate(theirs):
             expected = layer(rows[member])
             torch.testing.assert_close(normed[member], expected, rtol=1e-10, atol=1e-10)
@@ -357,13 +367,12 @@ def test_batch_norm_equals_torch_in_training_and_running_statistics():
     fixed = FixedNormInput(statistics, N_ROWS)
     rows = draw(2, N_ROWS, N_FEATURES, seed=99) * 3 + 40
     before = statistics.mean.clone()
-    scored = fixed.forward(rows)
+    scored = fixed.forward(Units.of(rows)).units
     for member, layer in enumerate(theirs):
         torch.testing.assert_close(scored[member], layer.eval()(rows[member]))
         trained = layer.train()(rows[member])
         assert not torch.allclose(scored[member], trained)
     assert torch.equal(statistics.mean, before)
-    assert fixed.backward(scored) is scored
 
 
 def norm_weighted(rows, weights):
@@ -374,7 +383,7 @@ def norm_weighted(rows, weights):
     total = weights.sum()
     correction = (total / (total - 1)).view(1, 1, 1)
     layer.set_row_shares((weights / total).unsqueeze(0), correction)
-    return layer.forward(rows.unsqueeze(0))[0], statistics
+    return layer.forward(Units.of(rows.unsqueeze(0))).units[0], statistics
 
 
 def test_batch_norm_weights_equal_repeated_rows():

@@ -4,7 +4,7 @@ import torch
 from scipy.special import expit
 
 from pipeline.training.network import Architecture, ParameterLayout
-from pipeline.training.objective import Penalty, Residuals, member_losses
+from pipeline.training.objective import Penalty, member_losses, write_residuals
 
 CPU = torch.device("cpu")
 LOGITS = [0.0, 1e-8, 0.5, 3.0, 20.0, 40.0, 88.0, 90.0, 104.0, 700.0, 750.0, 1e4]
@@ -16,7 +16,8 @@ def one_row_losses(dtype):
     pairs = [(z, y) for z in SIGNED for y in (0.0, 1.0)]
     logits = torch.tensor([[z] for z, _ in pairs], dtype=dtype)
     targets = torch.tensor([[y] for _, y in pairs], dtype=dtype)
-    return logits, targets, member_losses(logits, targets, torch.ones_like(logits))
+    signs = 2 * targets - 1
+    return logits, targets, member_losses(logits, signs, torch.ones_like(logits))
 
 
 def formula_loss(logits, targets):
@@ -47,15 +48,13 @@ def test_member_losses_check_notices_a_logarithm_of_a_probability():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_residuals_are_right_for_logits_up_to_10000(dtype):
     n_rows = len(SIGNED)
-    padded = torch.zeros(2, -(-n_rows // 32) * 32, dtype=dtype)
-    padded[:, :n_rows] = torch.tensor(SIGNED, dtype=dtype)
+    logits = torch.tensor(SIGNED, dtype=dtype).expand(2, -1)
     targets = torch.zeros(2, n_rows, dtype=dtype)
     targets[1] = 1
     shares = torch.linspace(0.1, 1, n_rows, dtype=dtype).expand(2, -1)
-    found = Residuals(padded, n_rows).compute(targets, shares)
-    assert found.shape == (2, n_rows)
+    found = residuals_of(logits, targets, shares)
     assert torch.isfinite(found).all()
-    z = padded[0, :n_rows].double().numpy()
+    z = logits[0].double().numpy()
     expected = np.stack([expit(z), -expit(-z)]) * shares.double().numpy()
     bound = 4 * torch.finfo(dtype).eps
     np.testing.assert_allclose(found.double().numpy(), expected, bound, atol=bound)
@@ -66,31 +65,37 @@ def test_residuals_are_the_derivative_of_the_losses():
     targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
     shares = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], dtype=torch.float64)
     logits.requires_grad_()
-    member_losses(logits, targets, shares).sum().backward()
-    found = Residuals(logits.detach(), 3).compute(targets, shares)
+    member_losses(logits, 2 * targets - 1, shares).sum().backward()
+    found = residuals_of(logits.detach(), targets, shares)
     torch.testing.assert_close(found, logits.grad, rtol=1e-12, atol=1e-15)
-    assert not torch.allclose(found, Residuals(logits.detach(), 3).values.fill_(0.1))
+    flipped = residuals_of(logits.detach(), 1 - targets, shares)
+    assert not torch.allclose(flipped, logits.grad)
 
 
 def test_member_losses_weigh_rows_by_their_shares():
     logits = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
-    targets = torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)
-    weighted = member_losses(logits, targets, torch.tensor([[0.25, 0.25, 0.5]]))
+    signs = torch.tensor([[1.0, 1.0, -1.0]], dtype=torch.float64)
+    weighted = member_losses(logits, signs, torch.tensor([[0.25, 0.25, 0.5]]))
     rows = torch.tensor([0, 1, 2, 2])
     quarter = torch.full((1, 4), 0.25, dtype=torch.float64)
-    repeated = member_losses(logits[:, rows], targets[:, rows], quarter)
+    repeated = member_losses(logits[:, rows], signs[:, rows], quarter)
     torch.testing.assert_close(weighted, repeated)
     equal = torch.full((1, 3), 1 / 3, dtype=torch.float64)
-    assert not torch.allclose(weighted, member_losses(logits, targets, equal))
+    assert not torch.allclose(weighted, member_losses(logits, signs, equal))
+
+
+def residuals_of(logits, targets, shares):
+    found = torch.empty_like(logits)
+    write_residuals(logits, -targets * shares, shares, found)
+    return found
 
 
 def make_penalty(alphas, layout):
     strengths = layout.weight_mask(CPU)
-    blocks = layout.views(strengths)
     for member, alpha in enumerate(alphas):
-        for block in blocks:
-            block[member].mul_(alpha)
-    return Penalty(strengths, blocks)
+        for slot in layout.slots(strengths):
+            slot[member].mul_(alpha)
+    return Penalty(strengths, layout.slots)
 
 
 def test_penalty_gradient_is_the_derivative_of_its_values():
@@ -102,13 +107,13 @@ def test_penalty_gradient_is_the_derivative_of_its_values():
     leaf = parameters.clone().requires_grad_()
     values = 0.0
     for member, alpha in enumerate([0.3, 2.0]):
-        weights = torch.cat([v[member].reshape(-1) for v in layout.views(leaf)[::2]])
+        weights = torch.cat([w[member].reshape(-1) for w in layout.weights(leaf)])
         values = values + alpha / (2 * 7) * (weights**2).sum()
     values.backward()
     gradients = torch.ones_like(parameters)
     penalty.add_gradient(parameters, gradients, 7)
     torch.testing.assert_close(gradients - 1, leaf.grad, rtol=1e-12, atol=1e-12)
-    found = penalty.values(layout.views(parameters), 7)
+    found = penalty.values(parameters, 7)
     torch.testing.assert_close(found.sum(), values.detach())
     assert found[0] < found[1]
     penalty.add_gradient(parameters, gradients, 7)
@@ -121,6 +126,6 @@ def test_penalty_leaves_biases_alone():
     parameters = torch.ones_like(layout.new_buffer(CPU))
     gradients = torch.zeros_like(parameters)
     make_penalty([1.0], layout).add_gradient(parameters, gradients, 1)
-    coefs, intercepts = layout.unpadded(gradients)
+    coefs, intercepts = layout.unpacked(gradients)
     assert all((coef == 1).all() for coef in coefs)
     assert all((intercept == 0).all() for intercept in intercepts)

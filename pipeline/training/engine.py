@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from pipeline.training.minibatches import (
     DROPOUT,
-    BatchReader,
+    Batch,
+    EpochReader,
+    Piece,
     RowSet,
     batch_starts,
-    member_rows,
     shuffled,
     stream_seed,
 )
@@ -32,17 +33,26 @@ from pipeline.training.network import (
     InputStatistics,
     Network,
     ParameterLayout,
+    Units,
     initial_parameters,
 )
-from pipeline.training.objective import Penalty, Residuals, member_losses
+from pipeline.training.objective import Penalty, member_losses, write_residuals
 from pipeline.training.optimizer import OPTIMIZERS, Optimizer, StepSize
 from pipeline.training.schedule import LearningRate
-from pipeline.training.threads import one_thread_per_kernel
+from pipeline.training.threads import Team, bare_kernels, one_thread_per_kernel
 
 # State and activations of the members of a block stay within the second-level cache
 # and a share of the third (measured in benchmarks/ensemble_speed.py).
 BLOCK_BYTES = 2 << 20
 LARGEST_BLOCK = 64
+
+# A step of so many operations is cut into slices of rows, which threads share out.
+# How it is cut depends on the step alone: the bits are those of one thread.
+SLICE_FLOPS = 32_000_000
+LARGEST_N_SLICES = 4
+
+# Moments become denormal slowly: looking at them once in so many steps is enough.
+STEPS_BETWEEN_FLUSHES = 64
 
 EVALUATION_ROWS = 1024
 COMPACT_FRACTION = 0.25  # stopped members are taken out once they are this many
@@ -175,30 +185,52 @@ def fit_many(
     """
     results: dict[int, MemberResult] = {}
 
-    def train(numbers: list[int]) -> None:
+    @bare_kernels()
+    def train(numbers: list[int], n_threads: int) -> None:
         chosen = [members[number] for number in numbers]
-        block = Block(architecture, solver, chosen, batch_size, torch.device(device))
-        block.numbers = numbers
-        results.update(block.run(report))
+        with Team(n_threads) as team:
+            block = Block(
+                architecture, solver, chosen, batch_size, torch.device(device), team
+            )
+            block.numbers = numbers
+            results.update(block.run(report))
 
-    with one_thread_per_kernel() as n_threads:
+    with one_thread_per_kernel() as n_threads, Team(n_threads) as team:
         blocks = _blocks(architecture, members, batch_size, n_threads)
-        if len(blocks) == 1:
-            train(blocks[0])
-        else:
-            with ThreadPoolExecutor(min(n_threads, len(blocks))) as pool:
-                list(pool.map(train, blocks))
+        inner = n_threads if len(blocks) == 1 else 1
+        team.run([partial(train, numbers, inner) for numbers in blocks])
     return [results[number] for number in range(len(members))]
 
 
 def block_size(architecture: Architecture, batch_size: int) -> int:
     """Return how many members of an architecture fit one block."""
     layout = ParameterLayout(architecture, 1)
-    widths = sum(out for _, out in architecture.dense_shapes)
-    state = 4 * layout.member_size + 3 * batch_size * widths
+    widths = sum(architecture.hidden_layer_sizes)
+    state = 4 * layout.member_size + 2 * batch_size * widths
     return max(
         1, min(LARGEST_BLOCK, BLOCK_BYTES // (state * architecture.dtype.itemsize))
     )
+
+
+def row_slices(architecture: Architecture, n_rows: int) -> list[tuple[int, int]]:
+    """Return the (start, stop) of the slices of a batch.
+
+    Examples
+    --------
+    >>> small = Architecture(20, (100,), "relu", None, torch.float32)
+    >>> row_slices(small, 200)
+    [(0, 200)]
+    >>> large = Architecture(20, (256, 128), "relu", None, torch.float32)
+    >>> row_slices(large, 256)
+    [(0, 128), (128, 256)]
+    """
+    n_slices = 1
+    if architecture.input_norm is None:  # which needs the whole batch
+        flops = architecture.flops_per_row * n_rows
+        while n_slices < LARGEST_N_SLICES and flops >= SLICE_FLOPS * n_slices**2:
+            n_slices *= 2
+    bounds = [n_rows * part // n_slices for part in range(n_slices + 1)]
+    return list(pairwise(bounds))
 
 
 def _blocks(
@@ -208,11 +240,12 @@ def _blocks(
     n_threads: int,
 ) -> list[list[int]]:
     """Group members with equally many rows and steps; split to fit the cache."""
-    groups: dict[tuple[int, int, int], list[int]] = {}
+    groups: dict[tuple[int, int, int, bool], list[int]] = {}
     for number, member in enumerate(members):
         held_out = 0 if member.validation is None else len(member.validation)
         n_steps = 0 if member.state is None else member.state.n_steps
-        key = (len(member.train), held_out, n_steps)
+        dropout = member.hyperparameters.dropout > 0
+        key = (len(member.train), held_out, n_steps, dropout)
         groups.setdefault(key, []).append(number)
     blocks = []
     for numbers in groups.values():
@@ -294,9 +327,11 @@ class Block:
         members: Sequence[Member],
         batch_size: int,
         device: torch.device,
+        team: Team,
     ) -> None:
         self.architecture = architecture
         self.solver = solver
+        self.team = team
         self.members = list(members)
         self.device = device
         self.numbers = list(range(len(members)))
@@ -324,7 +359,6 @@ class Block:
 
     def _allocate(self, states: Sequence[MemberState]) -> None:
         """Build buffers, networks and the optimizer for the current members."""
-        given = [member.hyperparameters for member in self.members]
         self.layout = layout = ParameterLayout(self.architecture, len(self.members))
         self.parameters = layout.new_buffer(self.device)
         self.gradients = layout.new_buffer(self.device)
@@ -332,6 +366,7 @@ class Block:
             layout, self.parameters, self.gradients
         )
         self.optimizer.n_steps = states[0].n_steps
+        self.rates: list[float] = []
         self.statistics = InputStatistics.initial(
             self.architecture, len(states), self.device
         )
@@ -341,12 +376,21 @@ class Block:
         self.best_statistics = InputStatistics(
             self.statistics.mean.clone(), self.statistics.variance.clone()
         )
-        rates = [one.dropout for one in given]
-        self.dropout = DropoutRandomness(rates) if any(rates) else None
-        self._prepare_rows()
+        self.orders = [member.train.index for member in self.members]
+        rows = [member.train for member in self.members]
+        self.reader = EpochReader(rows, self.batches, self.parameters, self.slices)
+        self.validation = Evaluation.of(
+            [member.validation for member in self.members],
+            self.architecture.dtype,
+            self.device,
+        )
         self.scorer = Scorer(layout, self.parameters, self.statistics)
-        self._build_networks()
+        self._build_passes()
         self._set_penalty()
+
+    def slices(self, n_rows: int) -> list[tuple[int, int]]:
+        """Return the slices of a batch of so many rows."""
+        return row_slices(self.architecture, n_rows)
 
     def _write_state(self, place: int, state: MemberState) -> None:
         """Copy a member's state to its place in the buffers."""
@@ -358,36 +402,31 @@ class Block:
             self.statistics.mean[place, 0] = state.input_mean
             self.statistics.variance[place, 0] = state.input_variance
 
-    def _prepare_rows(self) -> None:
-        """Set up the readers and the row shares of the validation sets."""
-        dtype = self.architecture.dtype
-        tables = [member.train.features for member in self.members]
-        self.reader = BatchReader(tables, self.batches, dtype)
-        self.orders = [member.train.index for member in self.members]
-        self.validation = Evaluation.of(
-            [member.validation for member in self.members], dtype, self.device
-        )
-        self._allocate_labels()
-        self._read_labels()
-
-    def _build_networks(self) -> None:
-        """Make one network for each size of batch."""
-        self.networks: dict[int, Network] = {}
-        self.residuals: dict[int, Residuals] = {}
+    def _build_passes(self) -> None:
+        """Make the passes over the slices of each size of batch."""
+        rates = [member.hyperparameters.dropout for member in self.members]
+        self.dropouts: list[DropoutRandomness] = []
+        self.slice_gradients = [self.gradients]
+        self.passes: dict[int, list[Pass]] = {}
         for n_rows in {stop - start for start, stop in self.batches}:
-            norm = None
-            if self.architecture.input_norm is not None:
-                norm = BatchNormInput(self.statistics, n_rows)
-            network = Network(
-                self.layout,
-                self.parameters,
-                self.gradients,
-                n_rows,
-                input_layer=norm,
-                dropout=self.dropout,
-            )
-            self.networks[n_rows] = network
-            self.residuals[n_rows] = Residuals(network.logit.logits_padded, n_rows)
+            passes = []
+            for number, (start, stop) in enumerate(self.slices(n_rows)):
+                if number == len(self.slice_gradients):
+                    self.slice_gradients.append(torch.empty_like(self.gradients))
+                if any(rates) and number == len(self.dropouts):
+                    self.dropouts.append(DropoutRandomness(rates))
+                network = Network(
+                    self.layout,
+                    self.parameters,
+                    self.slice_gradients[number],
+                    stop - start,
+                    dropout=self.dropouts[number] if any(rates) else None,
+                )
+                norm = None
+                if self.architecture.input_norm is not None:
+                    norm = BatchNormInput(self.statistics, n_rows)
+                passes.append(Pass(network, norm))
+            self.passes[n_rows] = passes
 
     def _set_penalty(self) -> None:
         """Spread each member's L2 strength over its weights."""
@@ -396,82 +435,54 @@ class Block:
         if not any(alphas):
             return
         strengths = self.layout.weight_mask(self.device)
-        blocks = self.layout.views(strengths)
+        slots = self.layout.slots(strengths)
         for place, (member, alpha) in enumerate(zip(self.members, alphas, strict=True)):
             rows = member.train
             mean_weight = float(rows.weights[rows.index].double().mean())
-            for block in blocks:
-                block[place].mul_(alpha / mean_weight)
-        self.penalty = Penalty(strengths, blocks)
-
-    def _allocate_labels(self) -> None:
-        """Make the buffers of targets, row shares and logits, rows padded."""
-        n_stored = -(-self.n_rows // 32) * 32  # whole vectors, see network.LINE_BYTES
-        shape = (len(self.members), n_stored)
-        new = self.parameters.new_zeros
-        self.targets, self.logits = new(shape), new(shape)
-        self.shares, self.epoch_shares = new(shape), new(shape)
-        self.corrections = new(len(self.members), 1, len(self.batches))
-        self.read_orders: list[Tensor | None] = [None] * len(self.members)
-        self.equal_weights = [
-            bool((member.train.weights == member.train.weights[0]).all())
-            for member in self.members
-        ]
-
-    def _read_labels(self) -> None:
-        """Gather targets and row shares in the current order."""
-        for place, (member, order) in enumerate(
-            zip(self.members, self.orders, strict=True)
-        ):
-            before = self.read_orders[place]
-            if before is order:
-                continue
-            self.targets[place, : self.n_rows] = member.train.targets[order]
-            if before is None or not self.equal_weights[place]:
-                self._set_shares(place, member.train.weights[order])
-            self.read_orders[place] = order
-
-    def _set_shares(self, place: int, weights: Tensor) -> None:
-        """Divide a member's row weights by their sum in the epoch and per batch."""
-        self.epoch_shares[place, : self.n_rows] = weights / weights.sum()
-        sizes = torch.tensor([stop - start for start, stop in self.batches])
-        number = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-        totals = weights.new_zeros(len(sizes)).index_add_(0, number, weights)
-        self.shares[place, : self.n_rows] = weights / totals[number]
-        counts = torch.maximum(totals, sizes.to(totals.dtype))
-        self.corrections[place, 0] = counts / (counts - 1)
+            for slot in slots:
+                slot[place].mul_(alpha / mean_weight)
+        self.penalty = Penalty(strengths, self.layout.slots)
 
     def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
         while self.members:
             self._begin_epoch()
-            penalties = self._penalties()
-            for number, features in self.reader.read(self.orders):
-                self._step(number, features)
-            self._end_epoch(penalties, report)
+            losses = self._start_losses()
+            for piece in self.reader.read(self.orders):
+                for _, batch in piece:
+                    self._step(batch)
+                losses += self._piece_losses(piece)
+            self._end_epoch(losses.tolist(), report)
             self._take_out_stopped()
         return self.results
 
     def _begin_epoch(self) -> None:
         """Set the epoch's learning rates, row orders and random streams."""
         epochs = [before + self.epoch for before in self.epochs_before]
-        self.optimizer.set_step_sizes(
-            [self._step_size(place, epoch) for place, epoch in enumerate(epochs)]
-        )
+        self._set_step_sizes(epochs)
         if len(self.batches) > 1:
             self._shuffle(epochs)
-            self._read_labels()
-        if self.dropout is not None:
+        for part, dropout in enumerate(self.dropouts):
             seeds = [
-                stream_seed(member.hyperparameters.seed, epoch, DROPOUT)
+                stream_seed(member.hyperparameters.seed, epoch, DROPOUT + part)
                 for member, epoch in zip(self.members, epochs, strict=True)
             ]
-            self.dropout.reseed(seeds)
+            dropout.reseed(seeds)
 
-    def _step_size(self, place: int, epoch: int) -> StepSize:
+    def _set_step_sizes(self, epochs: list[int]) -> None:
+        """Hand the optimizer this epoch's learning rates, where they have changed."""
+        rates = [
+            progress.rate.at(self.epoch, epoch * self.n_rows)
+            for progress, epoch in zip(self.progress, epochs, strict=True)
+        ]
+        if rates != self.rates:
+            self.rates = rates
+            sizes = [self._step_size(*pair) for pair in enumerate(rates)]
+            self.optimizer.set_step_sizes(sizes)
+
+    def _step_size(self, place: int, rate: float) -> StepSize:
         """Return what a member's update needs in this epoch."""
         given = self.members[place].hyperparameters
-        rate = self.progress[place].rate.at(self.epoch, epoch * self.n_rows)
         return StepSize(
             learning_rate=rate,
             beta_1=given.beta_1,
@@ -494,41 +505,47 @@ class Block:
                 drawn[key] = shuffled(index, given.seed, epochs[place])
             self.orders[place] = drawn[key]
 
-    def _penalties(self) -> Tensor | None:
+    def _start_losses(self) -> Tensor:
         """Return every member's penalty per unit of weight at the epoch's start."""
         if self.penalty is None:
-            return None
-        blocks = self.layout.views(self.parameters)
-        return self.penalty.values(blocks, self.n_rows / len(self.batches))
+            return torch.zeros(len(self.members), dtype=torch.float64)
+        batch_size = self.n_rows / len(self.batches)
+        return self.penalty.values(self.parameters, batch_size).double().cpu()
 
-    def _step(self, number: int, features: Tensor) -> None:
+    def _piece_losses(self, piece: Piece) -> Tensor:
+        """Return every member's part of the epoch's loss from a piece's logits."""
+        n_rows = piece.n_rows
+        logits, signs = piece.logits[:, :n_rows], piece.signs[:, :n_rows]
+        losses = member_losses(logits, signs, piece.epoch_shares[:, :n_rows])
+        return losses.cpu()
+
+    def _step(self, batch: Batch) -> None:
         """Take one optimizer step on one batch."""
-        start, stop = self.batches[number]
-        n_rows = stop - start
-        network = self.networks[n_rows]
-        shares = self.shares[:, start:stop]
-        if isinstance(network.input_layer, BatchNormInput):
-            correction = self.corrections[:, :, number : number + 1]
-            network.input_layer.set_row_shares(shares, correction)
-        logits = network.forward(features)
-        self.logits[:, start:stop] = logits
-        residuals = self.residuals[n_rows].compute(self.targets[:, start:stop], shares)
-        network.backward(residuals)
+        passes = self.passes[batch.n_rows]
+        if len(passes) == 1:
+            passes[0].run(batch)
+        else:
+            parts = zip(passes, batch.parts, strict=True)
+            self.team.run([partial(one.run, part) for one, part in parts])
+            for gradients in self.slice_gradients[1 : len(passes)]:
+                self.gradients.add_(gradients)
         if self.penalty is not None:
-            self.penalty.add_gradient(self.parameters, self.gradients, n_rows)
+            self.penalty.add_gradient(self.parameters, self.gradients, batch.n_rows)
         self.optimizer.step()
 
-    def _end_epoch(self, penalties: Tensor | None, report: EpochReport | None) -> None:
+    def _end_epoch(self, losses: list[float], report: EpochReport | None) -> None:
         """Record the losses, keep the best weights, report."""
         self.epoch += 1
-        self.optimizer.flush()
-        losses = member_losses(self.logits, self.targets, self.epoch_shares)
-        if penalties is not None:
-            losses = losses + penalties
+        n_flushes = self.optimizer.n_steps // STEPS_BETWEEN_FLUSHES
+        if (
+            n_flushes
+            > (self.optimizer.n_steps - len(self.batches)) // STEPS_BETWEEN_FLUSHES
+        ):
+            self.optimizer.flush()
         held_out: list[float] | None = None
         if self.validation is not None:
             held_out = self._validation_losses(self.validation)
-        for place, loss in enumerate(losses.tolist()):
+        for place, loss in enumerate(losses):
             progress = self.progress[place]
             if progress.stopped:
                 continue
@@ -542,13 +559,13 @@ class Block:
     def _validation_losses(self, validation: Evaluation) -> list[float]:
         """Return every member's loss on its validation set."""
         logits = self.scorer.logits(validation.features)
-        return member_losses(logits, validation.targets, validation.shares).tolist()
+        return member_losses(logits, validation.signs, validation.shares).tolist()
 
     def _keep_best(self, place: int) -> None:
         """Copy a member's weights to the best ones."""
-        views = self.layout.views(self.parameters)
-        for kept, view in zip(self.layout.views(self.best), views, strict=True):
-            kept[place].copy_(view[place])
+        slots = self.layout.slots(self.parameters)
+        for kept, slot in zip(self.layout.slots(self.best), slots, strict=True):
+            kept[place].copy_(slot[place])
         self.best_statistics.mean[place] = self.statistics.mean[place]
         self.best_statistics.variance[place] = self.statistics.variance[place]
 
@@ -585,7 +602,7 @@ class Block:
         flat = self.best if best else self.parameters
         statistics = self.best_statistics if best else self.statistics
         vector = self.layout.member_vector(flat, place).cpu()
-        coefs, intercepts = self.layout.unpadded(vector)
+        coefs, intercepts = self.layout.unpacked(vector)
         normed = self.architecture.input_norm is not None
         return MemberState(
             coefs,
@@ -620,6 +637,24 @@ class Block:
         )
 
 
+class Pass:
+    """Forward and backward over a slice of a batch."""
+
+    def __init__(self, network: Network, norm: BatchNormInput | None) -> None:
+        self.network = network
+        self.norm = norm
+
+    def run(self, batch: Batch) -> None:
+        """Fill the gradients of the network and the logits of the batch."""
+        inputs = batch.inputs
+        if self.norm is not None:
+            self.norm.set_row_shares(batch.shares, batch.correction)
+            inputs = self.norm.forward(inputs)
+        logits = self.network.forward(inputs, batch.logits)
+        write_residuals(logits, batch.offsets, batch.shares, self.network.residuals)
+        self.network.backward()
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Rows to score without learning from them, for all members of a block.
@@ -628,7 +663,7 @@ class Evaluation:
     """
 
     features: Tensor
-    targets: Tensor
+    signs: Tensor
     shares: Tensor
 
     @classmethod
@@ -648,17 +683,17 @@ class Evaluation:
             for rows in present
         )
         held = [first] if shared else present
-        features = member_rows(len(held), len(first), first.features.n_features, dtype)
+        shape = (len(held), len(first), first.features.n_features)
+        features = torch.empty(shape, dtype=dtype, device=device)
         for slot, rows in zip(features, held, strict=True):
             rows.features.gather(rows.index, slot)
-        n_stored = -(-len(first) // 32) * 32
-        targets = torch.zeros(len(present), n_stored, dtype=dtype)
-        shares = torch.zeros_like(targets)
+        # One column more than rows, as in a piece of an epoch.
+        labels = features.new_zeros(2, len(present), len(first) + 1)[..., :-1]
         for place, rows in enumerate(present):
-            targets[place, : len(rows)] = rows.targets[rows.index]
+            labels[0, place] = 2 * rows.targets[rows.index] - 1
             weights = rows.weights[rows.index]
-            shares[place, : len(rows)] = weights / weights.double().sum()
-        return cls(features.to(device), targets.to(device), shares.to(device))
+            labels[1, place] = weights / weights.double().sum()
+        return cls(features, labels[0], labels[1])
 
 
 class Scorer:
@@ -670,31 +705,27 @@ class Scorer:
         self.layout = layout
         self.parameters = parameters
         self.statistics = statistics
+        self.unused = torch.empty_like(parameters)  # the gradients
         self._networks: dict[int, Network] = {}
 
     def network(self, n_rows: int) -> Network:
         """Return the network for so many rows."""
         if n_rows not in self._networks:
-            norm = None
-            if self.layout.architecture.input_norm is not None:
-                norm = FixedNormInput(self.statistics, n_rows)
             self._networks[n_rows] = Network(
-                self.layout,
-                self.parameters,
-                torch.empty_like(self.parameters),
-                n_rows,
-                input_layer=norm,
+                self.layout, self.parameters, self.unused, n_rows
             )
         return self._networks[n_rows]
 
     def logits(self, features: Tensor) -> Tensor:
-        """Return ``(n_members, n_rows padded to 32)``, padding 0."""
-        n_rows = features.shape[1]
-        stored = -(-n_rows // 32) * 32
-        logits = self.parameters.new_zeros(self.layout.n_members, stored)
+        """Return the logits of ``(n_members or 1, n_rows, n_features)`` rows."""
+        n_members, n_rows = self.layout.n_members, features.shape[1]
+        logits = self.parameters.new_zeros(n_members, n_rows + 1)[:, :-1]
         for start in range(0, n_rows, EVALUATION_ROWS):
             part = features[:, start : start + EVALUATION_ROWS]
-            part = part.expand(self.layout.n_members, -1, -1)
-            scored = self.network(part.shape[1]).forward(part)
+            part = part.expand(n_members, -1, -1)
+            inputs = Units.of(part)
+            if self.layout.architecture.input_norm is not None:
+                inputs = FixedNormInput(self.statistics, part.shape[1]).forward(inputs)
+            scored = self.network(part.shape[1]).forward(inputs)
             logits[:, start : start + part.shape[1]] = scored
         return logits

@@ -6,7 +6,7 @@ Knows one member at a time; the search direction and line search are SciPy's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from pipeline.training.engine import (
     MemberState,
     Scorer,
 )
-from pipeline.training.minibatches import BatchReader, batch_starts
+from pipeline.training.minibatches import Batch, EpochReader, Piece, batch_starts
 from pipeline.training.network import (
     Architecture,
     FixedNormInput,
@@ -32,8 +32,8 @@ from pipeline.training.network import (
     ParameterLayout,
     initial_parameters,
 )
-from pipeline.training.objective import Penalty, Residuals, member_losses
-from pipeline.training.threads import one_thread_per_kernel
+from pipeline.training.objective import Penalty, member_losses, write_residuals
+from pipeline.training.threads import bare_kernels, one_thread_per_kernel
 
 CPU = torch.device("cpu")
 Array = NDArray[np.float64]
@@ -50,17 +50,27 @@ class FullBatch:
         self.gradients = self.layout.new_buffer(CPU)
         self.total_gradient = self.layout.new_buffer(CPU)
         rows = member.train
-        self.pieces = batch_starts(len(rows), EVALUATION_ROWS, 1)
-        self.reader = BatchReader([rows.features], self.pieces, architecture.dtype)
-        weights = rows.weights[rows.index].to(architecture.dtype)
-        self.total_weight = float(weights.double().sum())
-        self.shares = (weights / self.total_weight).unsqueeze(0)
-        self.targets = rows.targets[rows.index].to(architecture.dtype).unsqueeze(0)
+        batches = batch_starts(len(rows), EVALUATION_ROWS, 1)
+        self.reader = EpochReader([rows], batches, self.parameters)
+        self.total_weight = float(rows.weights[rows.index].sum())
         self.statistics = self._statistics()
         mask = self.layout.weight_mask(CPU)
         mask *= member.hyperparameters.alpha / self.total_weight
-        self.penalty = Penalty(mask, self.layout.views(mask))
-        self.networks: dict[int, tuple[Network, Residuals]] = {}
+        self.penalty = Penalty(mask, self.layout.slots)
+        self.networks: dict[int, Network] = {}
+
+    def _pieces(self) -> Iterator[Piece]:
+        """Yield all rows, a piece at a time."""
+        return self.reader.read([self.member.train.index])
+
+    def _batches(self) -> Iterator[tuple[Batch, Tensor]]:
+        """Yield all rows, a batch at a time, with their shares of the whole weight."""
+        for piece in self._pieces():
+            start = 0
+            for _, batch in piece:
+                stop = start + batch.shares.shape[1]
+                yield batch, piece.epoch_shares[:, start:stop]
+                start = stop
 
     def _statistics(self) -> InputStatistics:
         """Return mean and variance of the inputs: the batch is all there is."""
@@ -68,50 +78,38 @@ class FullBatch:
         if self.architecture.input_norm is None:
             return found
         found.variance.zero_()
-        for number, features in self.reader.read([self.member.train.index]):
-            share = self._part(self.shares, number).unsqueeze(-1)
-            found.mean += (features * share).sum(1, keepdim=True)
-        for number, features in self.reader.read([self.member.train.index]):
-            share = self._part(self.shares, number).unsqueeze(-1)
-            squares = (features - found.mean) ** 2 * share
+        for batch, shares in self._batches():
+            weighed = batch.inputs.units * shares.unsqueeze(-1)
+            found.mean += weighed.sum(1, keepdim=True)
+        for batch, shares in self._batches():
+            squares = (batch.inputs.units - found.mean) ** 2 * shares.unsqueeze(-1)
             found.variance += squares.sum(1, keepdim=True)
         return found
 
-    def _part(self, values: Tensor, number: int) -> Tensor:
-        """Return a piece's columns of ``(1, n_rows)`` values."""
-        start, stop = self.pieces[number]
-        return values[:, start:stop]
-
-    def _network(self, n_rows: int) -> tuple[Network, Residuals]:
-        """Return the network for a piece of so many rows."""
+    def _network(self, n_rows: int) -> Network:
+        """Return the network for a batch of so many rows."""
         if n_rows not in self.networks:
-            norm = None
-            if self.architecture.input_norm is not None:
-                norm = FixedNormInput(self.statistics, n_rows)
-            network = Network(
-                self.layout,
-                self.parameters,
-                self.gradients,
-                n_rows,
-                input_layer=norm,
+            self.networks[n_rows] = Network(
+                self.layout, self.parameters, self.gradients, n_rows
             )
-            residuals = Residuals(network.logit.logits_padded, n_rows)
-            self.networks[n_rows] = (network, residuals)
         return self.networks[n_rows]
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Return the penalised loss and its gradient at a parameter vector."""
         self.parameters.copy_(torch.from_numpy(vector))
         self.total_gradient.zero_()
-        blocks = self.layout.views(self.parameters)
-        loss = float(self.penalty.values(blocks, 1))
-        for number, features in self.reader.read([self.member.train.index]):
-            network, residuals = self._network(features.shape[1])
-            targets = self._part(self.targets, number)
-            shares = self._part(self.shares, number)
-            logits = network.forward(features)
-            loss += float(member_losses(logits, targets, shares))
-            network.backward(residuals.compute(targets, shares))
+        loss = float(self.penalty.values(self.parameters, 1))
+        for batch, shares in self._batches():
+            inputs = batch.inputs
+            n_rows = batch.n_rows
+            if self.architecture.input_norm is not None:
+                inputs = FixedNormInput(self.statistics, n_rows).forward(inputs)
+            network = self._network(n_rows)
+            logits = network.forward(inputs)
+            loss += float(member_losses(logits, batch.signs, shares))
+            offsets = (batch.signs + 1).mul_(-0.5).mul_(shares)
+            write_residuals(logits, offsets, shares, network.residuals)
+            network.backward()
             self.total_gradient += self.gradients
         self.penalty.add_gradient(self.parameters, self.total_gradient, 1)
         return loss, self.total_gradient.double().numpy().copy()
@@ -152,7 +150,7 @@ class Monitor:
         scorer = Scorer(problem.layout, flat, problem.statistics)
         logits = scorer.logits(self.validation.features)
         loss = float(
-            member_losses(logits, self.validation.targets, self.validation.shares)
+            member_losses(logits, self.validation.signs, self.validation.shares)
         )
         best = min(self.validation_losses, default=math.inf)
         self.stalled = self.stalled + 1 if loss > best - self.given.tol else 0
@@ -187,7 +185,7 @@ def fit_lbfgs(
     ----------
     .. [1] D. Liu, J. Nocedal, "On the limited memory BFGS method", 1989.
     """
-    with one_thread_per_kernel():
+    with one_thread_per_kernel(), bare_kernels():
         return [
             _fit_one(architecture, member, number, report)
             for number, member in enumerate(members)
@@ -239,7 +237,7 @@ def _result(
 ) -> MemberResult:
     """Return what became of a member."""
     dtype = problem.architecture.dtype
-    coefs, intercepts = problem.layout.unpadded(torch.from_numpy(vector).to(dtype))
+    coefs, intercepts = problem.layout.unpacked(torch.from_numpy(vector).to(dtype))
     finite = bool(np.isfinite(vector).all()) and all(map(math.isfinite, monitor.losses))
     before = 0 if problem.member.state is None else problem.member.state.n_epochs
     if not monitor.losses:

@@ -5,20 +5,20 @@ Knows rows of numbers, dense or sparse; nothing of networks or losses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
 
-from pipeline.training.network import LINE_BYTES
+from pipeline.training.network import Logits, Units
 
-# Rows are gathered in pieces of about this many elements, so that a batch is still in
-# the cache when it is used and the epoch needs no second copy of the table.
-GATHER_ELEMENTS = 1 << 18
+# Rows are gathered in pieces of about this many elements per member, so that a batch
+# is still in the cache when it is used and no second copy of the table is needed.
+PIECE_ELEMENTS = 1 << 16
 
 SHUFFLE, DROPOUT = 1, 2
 
@@ -44,7 +44,8 @@ def shuffled(rows: Tensor, seed: int, epoch: int) -> Tensor:
     """Return the row numbers in the order of one epoch."""
     generator = torch.Generator()
     generator.manual_seed(stream_seed(seed, epoch, SHUFFLE))
-    return rows[torch.randperm(len(rows), generator=generator)]
+    order = torch.randperm(len(rows), generator=generator)
+    return torch.index_select(rows, 0, order.to(rows.device))
 
 
 class Rows(Protocol):
@@ -56,7 +57,7 @@ class Rows(Protocol):
         """Return the number of rows."""
 
     def gather(self, rows: Tensor, out: Tensor) -> None:
-        """Write the rows, ``(n_rows, n_features)``, to a contiguous tensor."""
+        """Write the rows, ``(n_rows, n_features)``, to a tensor of contiguous rows."""
 
 
 class DenseRows:
@@ -135,79 +136,220 @@ def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-def member_rows(
-    n_members: int, n_rows: int, n_features: int, dtype: torch.dtype
-) -> Tensor:
-    """Return a buffer ``(n_members, n_rows, n_features)``, each member on a cache line.
+class Batch(NamedTuple):
+    """Views of one batch's rows and labels.
 
-    Kernels may treat rows at other alignments differently in the last bit; this way
-    every member starts at the same one.
+    Labels are ``(n_members, n_rows)``: ``signs`` is 1 or -1, ``shares`` is each row's
+    part of the batch's weight, ``offsets`` is minus target times share.
+    ``correction`` is ``n / (n - 1)`` with the batch's weight n, ``(n_members, 1, 1)``.
+    ``parts`` are the batch's slices of rows, none where it is not cut.
     """
-    line_rows = LINE_BYTES // dtype.itemsize
-    stored = -(-n_rows // line_rows) * line_rows
-    return torch.empty(n_members, stored, n_features, dtype=dtype)[:, :n_rows]
+
+    n_rows: int
+    inputs: Units
+    signs: Tensor
+    shares: Tensor
+    offsets: Tensor
+    logits: Logits
+    correction: Tensor
+    parts: tuple[Batch, ...] = ()
 
 
-class BatchReader:
-    """Hands out the features of an epoch's batches, gathered piece by piece.
+Slices = Callable[[int], list[tuple[int, int]]]
 
-    Parameters
+
+def whole(n_rows: int) -> list[tuple[int, int]]:
+    """Return one slice of all rows."""
+    return [(0, n_rows)]
+
+
+class Piece:
+    """Some consecutive batches of an epoch, gathered into buffers that are reused.
+
+    Attributes
     ----------
-    tables : list of Rows
-        The table of each member.
-    batches : list of (start, stop)
-        From ``batch_starts``.
-    dtype : torch.dtype
-        Type of the gathered rows.
+    features : Tensor of shape (n_members or 1, n_rows, n_features + 1)
+        The last column is 1.
+    signs, shares, offsets, logits : Tensor of shape (n_members, n_rows)
+        As in ``Batch``; ``logits`` are to be written by whoever computes them.
+    epoch_shares : Tensor of shape (n_members, n_rows)
+        Each row's part of the epoch's weight.
     """
 
     def __init__(
-        self, tables: list[Rows], batches: list[tuple[int, int]], dtype: torch.dtype
+        self, shape: tuple[int, int, int], n_members: int, like: Tensor, slices: Slices
     ) -> None:
-        self.tables = tables
+        n_rows = shape[1]
+        self.n_members = n_members
+        self.slices = slices
+        self.features = like.new_ones(shape)
+        # One column more than rows: members are never merged into one long row,
+        # whose vectors would end elsewhere.
+        labels = like.new_zeros(5, n_members, n_rows + 1)[..., :-1]
+        self.signs, self.shares, self.offsets, self.logits, self.epoch_shares = labels
+        self.corrections = like.new_zeros(n_members, 1, n_rows)
+        self.batches: list[tuple[int, int]] = []
+        self.first = 0
+        self._views: dict[tuple[int, int, int], Batch] = {}
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the piece that is held now."""
+        return self.batches[-1][1] - self.batches[0][0]
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        """Yield each batch's number in the epoch and its views."""
+        begin = self.batches[0][0]
+        for place, (start, stop) in enumerate(self.batches):
+            key = (place, start - begin, stop - begin)
+            if key not in self._views:
+                self._views[key] = self._view(*key)
+            yield self.first + place, self._views[key]
+
+    def _view(self, place: int, start: int, stop: int) -> Batch:
+        """Return the views of the rows ``start`` to ``stop`` and of their slices."""
+        batch = self._rows(place, start, stop)
+        slices = self.slices(stop - start)
+        if len(slices) == 1:
+            return batch
+        parts = [
+            self._rows(place, start + first, start + last) for first, last in slices
+        ]
+        return batch._replace(parts=tuple(parts))
+
+    def _rows(self, place: int, start: int, stop: int) -> Batch:
+        """Return the views of some rows of the batch at a place."""
+        features = self.features[:, start:stop].expand(self.n_members, -1, -1)
+        return Batch(
+            stop - start,
+            Units(features),
+            self.signs[:, start:stop],
+            self.shares[:, start:stop],
+            self.offsets[:, start:stop],
+            Logits(self.logits[:, start:stop]),
+            self.corrections[:, :, place : place + 1],
+        )
+
+
+class EpochReader:
+    """Hands out an epoch piece by piece: features, targets and row shares.
+
+    Parameters
+    ----------
+    row_sets : sequence of RowSet
+        The rows of each member, equally many.
+    batches : list of (start, stop)
+        From ``batch_starts``.
+    like : Tensor
+        Tells type and device of what is gathered.
+    slices : callable
+        From the rows of a batch to the (start, stop) of its slices.
+
+    Notes
+    -----
+    What a member is handed does not depend on the other members: pieces have as many
+    rows whoever is there. Members whose ``orders`` are one and the same tensor share
+    one gather of the features.
+    """
+
+    def __init__(
+        self,
+        row_sets: Sequence[RowSet],
+        batches: list[tuple[int, int]],
+        like: Tensor,
+        slices: Slices = whole,
+    ) -> None:
+        self.slices = slices
+        self.row_sets = list(row_sets)
         self.batches = batches
-        self.dtype = dtype
+        self.like = like
         largest = max(stop - start for start, stop in batches)
-        wanted = GATHER_ELEMENTS // max(1, tables[0].n_features * len(tables))
-        self.piece_batches = max(1, wanted // largest)
-        self.piece_rows = min(batches[-1][1], self.piece_batches * largest + largest)
-        self._buffer: Tensor | None = None
+        n_features = row_sets[0].features.n_features
+        self.piece_batches = max(1, PIECE_ELEMENTS // (n_features + 1) // largest)
+        pieces = range(0, len(batches), self.piece_batches)
+        self.pieces = [batches[at : at + self.piece_batches] for at in pieces]
+        self.weights = [_RowWeights(rows) for rows in self.row_sets]
+        self._piece: Piece | None = None
         self._held: list[Tensor] = []
+        self._sizes: list[int] = []
 
-    def read(self, orders: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
-        """Yield each batch's number and rows, ``(n_members, batch_size, n_features)``.
-
-        Members whose ``orders`` are one and the same tensor share one gather.
-        """
+    def read(self, orders: list[Tensor]) -> Iterator[Piece]:
+        """Yield the pieces of an epoch with each member's rows in its order."""
         shared = all(
-            order is orders[0] and table is self.tables[0]
-            for order, table in zip(orders, self.tables, strict=True)
+            order is orders[0] and rows.features is self.row_sets[0].features
+            for order, rows in zip(orders, self.row_sets, strict=True)
         )
         slots = orders[:1] if shared else orders
-        for first in range(0, len(self.batches), self.piece_batches):
-            piece = self.batches[first : first + self.piece_batches]
-            start = piece[0][0]
-            rows = self._gather(slots, start, piece[-1][1])
-            rows = rows.expand(len(orders), -1, -1)
-            for number, (begin, end) in enumerate(piece, start=first):
-                yield number, rows[:, begin - start : end - start]
+        piece = self._buffers(len(slots))
+        for number, batches in enumerate(self.pieces):
+            if len(self.pieces) > 1 or not _same(orders, self._held):
+                piece.first = number * self.piece_batches
+                piece.batches = batches
+                self._fill(piece, slots, orders)
+                self._held = list(orders)
+            yield piece
 
-    def _gather(self, orders: list[Tensor], start: int, stop: int) -> Tensor:
-        """Return the rows ``orders[:][start:stop]``, unless they are held already."""
-        if self._buffer is None or len(self._buffer) != len(orders):
-            n_features = self.tables[0].n_features
-            self._buffer = member_rows(
-                len(orders), self.piece_rows, n_features, self.dtype
+    def _buffers(self, n_slots: int) -> Piece:
+        """Return a piece with room for so many gathers."""
+        if self._piece is None or len(self._piece.features) != n_slots:
+            n_rows = max(piece[-1][1] - piece[0][0] for piece in self.pieces)
+            shape = (n_slots, n_rows, self.row_sets[0].features.n_features + 1)
+            self._piece = Piece(shape, len(self.row_sets), self.like, self.slices)
+            self._held, self._sizes = [], []
+        return self._piece
+
+    def _fill(self, piece: Piece, slots: list[Tensor], orders: list[Tensor]) -> None:
+        """Gather features and labels of a piece."""
+        start, stop = piece.batches[0][0], piece.batches[-1][1]
+        n_rows = stop - start
+        sizes = [end - begin for begin, end in piece.batches]
+        for place, order in enumerate(slots):
+            out = piece.features[place, :n_rows, :-1]
+            self.row_sets[place].features.gather(order[start:stop], out)
+        signs, offsets = piece.signs[:, :n_rows], piece.offsets[:, :n_rows]
+        for place, (rows, order) in enumerate(zip(self.row_sets, orders, strict=True)):
+            chosen = order[start:stop]
+            torch.index_select(rows.targets, 0, chosen, out=offsets[place])
+            weights = self.weights[place]
+            if not weights.equal or sizes != self._sizes:
+                weights.write_shares(piece, place, chosen, sizes)
+        self._sizes = sizes
+        torch.add(offsets, offsets, out=signs).sub_(1.0)
+        offsets.mul_(piece.shares[:, :n_rows]).neg_()
+
+
+class _RowWeights:
+    """A member's row weights as parts of a batch's and of the epoch's weight."""
+
+    def __init__(self, rows: RowSet) -> None:
+        chosen = rows.weights[rows.index]
+        self.table = rows.weights
+        self.equal = bool((chosen == chosen[0]).all())
+        self.level = float(chosen[0])
+        self.total = float(chosen.sum())
+        self.n_rows = len(chosen)
+
+    def write_shares(
+        self, piece: Piece, place: int, rows: Tensor, sizes: list[int]
+    ) -> None:
+        """Write the shares of a piece's batches, of so many rows each."""
+        n_rows = len(rows)
+        counts = torch.tensor(sizes, dtype=torch.float64, device=rows.device)
+        if self.equal:
+            totals = counts * self.level
+            shares = torch.repeat_interleave(1 / counts, counts.long())
+            piece.epoch_shares[place, :n_rows] = 1 / self.n_rows
+        else:
+            weights = self.table[rows]
+            number = torch.repeat_interleave(
+                torch.arange(len(sizes), device=rows.device), counts.long()
             )
-            self._held = []
-        rows = self._buffer[:, : stop - start]
-        if _same(orders, self._held):
-            return rows
-        for slot, order in enumerate(orders):
-            self.tables[slot].gather(order[start:stop], rows[slot])
-        if len(self.batches) <= self.piece_batches:
-            self._held = list(orders)
-        return rows
+            totals = torch.zeros_like(counts).index_add_(0, number, weights)
+            shares = weights / totals[number]
+            piece.epoch_shares[place, :n_rows] = weights / self.total
+        piece.shares[place, :n_rows] = shares
+        totals = torch.maximum(totals, counts)
+        piece.corrections[place, 0, : len(sizes)] = totals / (totals - 1)
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:

@@ -12,20 +12,22 @@ as in scikit-learn's MLPClassifier; its derivative at logit :math:`z_i` is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def member_losses(logits: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+def member_losses(logits: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
     """Return the weighted mean cross-entropy of every member.
 
     Parameters
     ----------
     logits : Tensor of shape (n_members, n_rows)
         Log-odds of the positive class, in nats.
-    targets : Tensor of shape (n_members, n_rows)
-        Class indicators, 0.0 or 1.0.
+    signs : Tensor of shape (n_members, n_rows)
+        1.0 for the positive class, -1.0 for the other one.
     shares : Tensor of shape (n_members, n_rows)
         Row weights divided by their sum.
 
@@ -42,29 +44,30 @@ def member_losses(logits: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
     Examples
     --------
     >>> zeros = torch.zeros(2, 4)
-    >>> member_losses(zeros, zeros, torch.full((2, 4), 0.25))
+    >>> member_losses(zeros, zeros + 1, torch.full((2, 4), 0.25))
     tensor([0.6931, 0.6931])
     """
-    signed = (2.0 * targets).sub_(1.0).mul_(logits)
-    return logsigmoid(signed).mul_(shares).sum(-1).neg_()
+    return logsigmoid(signs * logits).mul_(shares).sum(-1).neg_()
 
 
-class Residuals:
-    """The loss's gradient at the logits of a pass, in a reused buffer.
+def write_residuals(
+    logits: Tensor, offsets: Tensor, shares: Tensor, out: Tensor
+) -> None:
+    """Write the loss's gradient at the logits.
 
-    The sigmoid runs over rows padded to whole vectors, so that a row's bits do not
-    depend on the rows and members beside it.
+    Parameters
+    ----------
+    logits : Tensor of shape (n_members, n_rows)
+        Log-odds of the positive class, in nats.
+    offsets : Tensor of shape (n_members, n_rows)
+        Minus the target times the share.
+    shares : Tensor of shape (n_members, n_rows)
+        Row weights divided by their sum.
+    out : Tensor of shape (n_members, n_rows)
+        Gets ``shares * (sigmoid(logits) - targets)``.
     """
-
-    def __init__(self, logits_padded: Tensor, n_rows: int) -> None:
-        self.logits_padded = logits_padded
-        self.padded = torch.empty_like(logits_padded)
-        self.values = self.padded[:, :n_rows]
-
-    def compute(self, targets: Tensor, shares: Tensor) -> Tensor:
-        """Return ``shares * (sigmoid(logits) - targets)``, all (n_members, n_rows)."""
-        torch.sigmoid(self.logits_padded, out=self.padded)
-        return self.values.sub_(targets).mul_(shares)
+    torch.sigmoid(logits, out=out)
+    torch.addcmul(offsets, out, shares, out=out)
 
 
 class Penalty:
@@ -74,13 +77,16 @@ class Penalty:
     ----------
     strengths : Tensor of shape (n_members * member_size,)
         ``alpha`` divided by the mean row weight at each weight, 0 at biases.
-    member_blocks : list of Tensor
-        The same buffer as blocks of shape (n_members, rows, columns).
+    slots : callable
+        Takes a buffer like ``strengths`` and returns each layer's part of it,
+        ``(n_members, slot_size)``.
     """
 
-    def __init__(self, strengths: Tensor, member_blocks: list[Tensor]) -> None:
+    def __init__(
+        self, strengths: Tensor, slots: Callable[[Tensor], list[Tensor]]
+    ) -> None:
         self.strengths = strengths
-        self.member_blocks = member_blocks
+        self.slots = slots
 
     def add_gradient(
         self, parameters: Tensor, gradients: Tensor, batch_size: int
@@ -88,12 +94,8 @@ class Penalty:
         """Add the penalty's gradient for a batch of ``batch_size`` rows."""
         gradients.addcmul_(parameters, self.strengths, value=1.0 / batch_size)
 
-    def values(self, parameter_blocks: list[Tensor], batch_size: float) -> Tensor:
+    def values(self, parameters: Tensor, batch_size: float) -> Tensor:
         """Return each member's penalty for a batch of that size, (n_members,)."""
-        squares = [
-            (block * block).mul_(strength).sum((1, 2))
-            for block, strength in zip(
-                parameter_blocks[::2], self.member_blocks[::2], strict=True
-            )
-        ]
-        return torch.stack(squares).sum(0).mul_(0.5 / batch_size)
+        squares = (parameters * parameters).mul_(self.strengths)
+        sums = [slot.sum(1) for slot in self.slots(squares)]
+        return torch.stack(sums).sum(0).mul_(0.5 / batch_size)
