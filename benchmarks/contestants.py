@@ -22,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,9 @@ SETTLE_SECONDS = 0.05
 
 # Long enough to count the kernel's ticks of 10 ms, short enough for every repeat.
 BUSY_SAMPLE_SECONDS = 0.3
+
+# Each layer's weights (in, out) and biases (out,).
+Weights = list[tuple[NDArray[Any], NDArray[Any]]]
 
 # From rows to the probability of class 1 of each.
 Scorer = Callable[[NDArray[Any]], NDArray[Any]]
@@ -146,6 +150,19 @@ class Job:
     device: str = "cpu"
     n_members: int = 1
 
+    @cached_property
+    def start(self) -> Weights:
+        """The weights and biases from which every contestant starts.
+
+        They are those that TorchBinaryClassifier draws with this seed: a fit with a
+        learning rate of nothing leaves them where they were.
+        """
+        model = new_classifier(self, learning_rate_init=1e-35, max_iter=1)
+        model.set_params(batch_size=min(SCORING_ROWS, len(self.X)), n_members=1)
+        with quiet_convergence():
+            model.fit(self.X, self.y)
+        return list(zip(model.coefs_, model.intercepts_, strict=True))
+
 
 def mlp_parameters(case: Case, seed: int) -> dict[str, Any]:
     """Return the constructor parameters that MLPClassifier and ours both get."""
@@ -168,45 +185,58 @@ def mlp_parameters(case: Case, seed: int) -> dict[str, Any]:
     }
 
 
-def fit_ours(job: Job) -> Scorer:
-    """Train TorchBinaryClassifier."""
+def new_classifier(job: Job, **changes: Any) -> Any:
+    """Return an unfitted TorchBinaryClassifier."""
     from pipeline import TorchBinaryClassifier
 
-    model = TorchBinaryClassifier(
-        **mlp_parameters(job.case, job.seed),
+    return TorchBinaryClassifier(
+        **mlp_parameters(job.case, job.seed) | changes,
         n_members=job.n_members,
         dtype="float32",
         device=job.device,
         unscaled_input="ignore",
-    ).fit(job.X, job.y)
+    )
+
+
+def fit_ours(job: Job) -> Scorer:
+    """Train TorchBinaryClassifier."""
+    model = new_classifier(job).fit(job.X, job.y)
     return lambda X: model.predict_proba(X)[:, 1]
+
+
+class StartedMLPClassifier(MLPClassifier):
+    """MLPClassifier that starts from given weights; everything else is its own."""
+
+    start: Iterator[tuple[NDArray[Any], NDArray[Any]]]
+
+    def _init_coef(self, fan_in: int, fan_out: int, dtype: Any) -> Any:
+        """Return the next layer's first weights and biases."""
+        coef, intercept = next(self.start)
+        if coef.shape != (fan_in, fan_out):
+            msg = f"weights of shape {(fan_in, fan_out)} wanted, got {coef.shape}"
+            raise ValueError(msg)
+        return coef.astype(dtype), intercept.astype(dtype)
 
 
 def fit_sklearn(job: Job) -> Scorer:
     """Train MLPClassifier, which keeps float32 inputs in float32."""
-    model = MLPClassifier(**mlp_parameters(job.case, job.seed)).fit(job.X, job.y)
+    model = StartedMLPClassifier(**mlp_parameters(job.case, job.seed))
+    model.start = iter(job.start)
+    model.fit(job.X, job.y)
     return lambda X: model.predict_proba(X)[:, 1]
 
 
 def build_network(job: Job) -> nn.Sequential:
-    """Return a module whose weights are drawn from the distribution that ours uses.
-
-    He normal hidden weights, an output of standard deviation sqrt(1 / fan_in), uniform
-    hidden biases within 1 / sqrt(fan_in), and the labels' log-odds as output bias.
-    """
+    """Return a module with the job's first weights."""
     torch.manual_seed(job.seed)
-    sizes = (job.case.n_features, *job.case.hidden_layer_sizes)
     layers: list[nn.Module] = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        hidden = nn.Linear(n_in, n_out)
-        nn.init.normal_(hidden.weight, std=math.sqrt(2 / n_in))
-        nn.init.uniform_(hidden.bias, -1 / math.sqrt(n_in), 1 / math.sqrt(n_in))
-        layers += [hidden, nn.ReLU()]
-    output = nn.Linear(sizes[-1], 1)
-    prior = float(job.y.mean())
-    nn.init.normal_(output.weight, std=math.sqrt(1 / sizes[-1]))
-    nn.init.constant_(output.bias, math.log(prior / (1 - prior)))
-    return nn.Sequential(*layers, output)
+    for coef, intercept in job.start:
+        linear = nn.Linear(*coef.shape)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(coef.T))
+            linear.bias.copy_(torch.from_numpy(intercept))
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def fit_torch(job: Job) -> Scorer:
@@ -273,10 +303,8 @@ TITLES = {
 PEERS = tuple(name for name in FITTERS if name != "ours")
 
 INITIALISATION_NOTE = (
-    "Starting weights: plain PyTorch and skorch draw from the distribution that "
-    "TorchBinaryClassifier uses, with random streams of their own; MLPClassifier keeps "
-    "its own initialisation (Glorot uniform), so after few epochs its loss differs for "
-    "that reason too."
+    "Every contestant starts from the same weights, those that TorchBinaryClassifier "
+    "draws with the seed; the order of the rows is each one's own."
 )
 
 
@@ -313,6 +341,8 @@ def quiet_convergence() -> Iterator[None]:
 
 def timed_fit(contestant: str, job: Job) -> tuple[float, Scorer]:
     """Return the seconds of one whole fit, and how to score with what it learnt."""
+    if contestant != "ours":
+        _ = job.start  # drawn before the clock runs
     gc.collect()
     time.sleep(SETTLE_SECONDS)
     with quiet_convergence():

@@ -486,7 +486,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse unfit parameters before any work."""
-        check_parameters(self.get_params(deep=False), RULES)
+        check_parameters({name: getattr(self, name) for name in RULES}, RULES)
         if self.solver == "lbfgs" and self.dropout > 0:
             msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
             raise ValueError(msg)
@@ -691,7 +691,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
 
     def _settings(self, n_rows: int, max_iter: int) -> dict[str, Any]:
         """Return the parameters with everything automatic decided."""
-        settings = dict(self.get_params(deep=False))
+        settings = {name: getattr(self, name) for name in (*RULES, "device")}
         size = self.batch_size
         if size == "auto":
             size = AUTO_BATCH_SIZE

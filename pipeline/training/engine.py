@@ -449,7 +449,7 @@ class Block:
             self._begin_epoch()
             losses = self._start_losses()
             for piece in self.reader.read(self.orders):
-                for _, batch in piece:
+                for batch in piece.batches:
                     self._step(batch)
                 losses += self._piece_losses(piece)
             self._end_epoch(losses.tolist(), report)

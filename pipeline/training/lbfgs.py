@@ -67,8 +67,8 @@ class FullBatch:
         """Yield all rows, a batch at a time, with their shares of the whole weight."""
         for piece in self._pieces():
             start = 0
-            for _, batch in piece:
-                stop = start + batch.shares.shape[1]
+            for batch in piece.batches:
+                stop = start + batch.n_rows
                 yield batch, piece.epoch_shares[:, start:stop]
                 start = stop
 

@@ -168,6 +168,10 @@ class Piece:
 
     Attributes
     ----------
+    batches : list of Batch
+        The batches that are held now.
+    n_rows : int
+        Their rows.
     features : Tensor of shape (n_members or 1, n_rows, n_features + 1)
         The last column is 1.
     signs, shares, offsets, logits : Tensor of shape (n_members, n_rows)
@@ -188,23 +192,21 @@ class Piece:
         labels = like.new_zeros(5, n_members, n_rows + 1)[..., :-1]
         self.signs, self.shares, self.offsets, self.logits, self.epoch_shares = labels
         self.corrections = like.new_zeros(n_members, 1, n_rows)
-        self.batches: list[tuple[int, int]] = []
-        self.first = 0
-        self._views: dict[tuple[int, int, int], Batch] = {}
+        self.n_rows = 0
+        self.batches: list[Batch] = []
+        self._views: dict[tuple[int, int], list[Batch]] = {}
 
-    @property
-    def n_rows(self) -> int:
-        """Rows of the piece that is held now."""
-        return self.batches[-1][1] - self.batches[0][0]
-
-    def __iter__(self) -> Iterator[tuple[int, Batch]]:
-        """Yield each batch's number in the epoch and its views."""
-        begin = self.batches[0][0]
-        for place, (start, stop) in enumerate(self.batches):
-            key = (place, start - begin, stop - begin)
-            if key not in self._views:
-                self._views[key] = self._view(*key)
-            yield self.first + place, self._views[key]
+    def hold(self, bounds: list[tuple[int, int]]) -> None:
+        """Be the batches of these (start, stop) in the epoch."""
+        begin, end = bounds[0][0], bounds[-1][1]
+        self.n_rows = end - begin
+        key = (len(bounds), self.n_rows)
+        if key not in self._views:
+            self._views[key] = [
+                self._view(place, start - begin, stop - begin)
+                for place, (start, stop) in enumerate(bounds)
+            ]
+        self.batches = self._views[key]
 
     def _view(self, place: int, start: int, stop: int) -> Batch:
         """Return the views of the rows ``start`` to ``stop`` and of their slices."""
@@ -281,11 +283,10 @@ class EpochReader:
         )
         slots = orders[:1] if shared else orders
         piece = self._buffers(len(slots))
-        for number, batches in enumerate(self.pieces):
+        for bounds in self.pieces:
             if len(self.pieces) > 1 or not _same(orders, self._held):
-                piece.first = number * self.piece_batches
-                piece.batches = batches
-                self._fill(piece, slots, orders)
+                piece.hold(bounds)
+                self._fill(piece, bounds, slots, orders)
                 self._held = list(orders)
             yield piece
 
@@ -298,11 +299,17 @@ class EpochReader:
             self._held, self._sizes = [], []
         return self._piece
 
-    def _fill(self, piece: Piece, slots: list[Tensor], orders: list[Tensor]) -> None:
+    def _fill(
+        self,
+        piece: Piece,
+        bounds: list[tuple[int, int]],
+        slots: list[Tensor],
+        orders: list[Tensor],
+    ) -> None:
         """Gather features and labels of a piece."""
-        start, stop = piece.batches[0][0], piece.batches[-1][1]
+        start, stop = bounds[0][0], bounds[-1][1]
         n_rows = stop - start
-        sizes = [end - begin for begin, end in piece.batches]
+        sizes = [batch.n_rows for batch in piece.batches]
         for place, order in enumerate(slots):
             out = piece.features[place, :n_rows, :-1]
             self.row_sets[place].features.gather(order[start:stop], out)
