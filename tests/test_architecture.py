@@ -35,6 +35,7 @@ TABLE = {
     "training.optimizer": Room(
         ours=("training.products", "training.network"), others=TENSORS
     ),
+    "training.recording": Room(others=TENSORS),
     "training.minibatches": Room(ours=("training.network",), others=TENSORS),
     "training.engine": Room(
         ours=(
@@ -43,6 +44,7 @@ TABLE = {
             "training.network",
             "training.objective",
             "training.optimizer",
+            "training.recording",
             "training.minibatches",
         ),
         others=TENSORS,

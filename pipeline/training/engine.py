@@ -37,7 +37,13 @@ from pipeline.training.network import (
     initial_parameters,
 )
 from pipeline.training.objective import Penalty, member_losses, write_residuals
-from pipeline.training.optimizer import OPTIMIZERS, Optimizer, StepSize
+from pipeline.training.optimizer import (
+    OPTIMIZERS,
+    RECORDABLE,
+    Optimizer,
+    StepSize,
+)
+from pipeline.training.recording import repeated
 from pipeline.training.schedule import LearningRate
 from pipeline.training.threads import Team, bare_kernels, one_thread_per_kernel
 
@@ -362,7 +368,8 @@ class Block:
         self.layout = layout = ParameterLayout(self.architecture, len(self.members))
         self.parameters = layout.new_buffer(self.device)
         self.gradients = layout.new_buffer(self.device)
-        self.optimizer: Optimizer = OPTIMIZERS[self.solver](
+        kinds = RECORDABLE if self.device.type == "cuda" else OPTIMIZERS
+        self.optimizer: Optimizer = kinds[self.solver](
             layout, self.parameters, self.gradients
         )
         self.optimizer.n_steps = states[0].n_steps
@@ -408,6 +415,7 @@ class Block:
         self.dropouts: list[DropoutRandomness] = []
         self.slice_gradients = [self.gradients]
         self.passes: dict[int, list[Pass]] = {}
+        self.launch = repeated(self._run_kernels, self.device)
         for n_rows in {stop - start for start, stop in self.batches}:
             passes = []
             for number, (start, stop) in enumerate(self.slices(n_rows)):
@@ -508,19 +516,26 @@ class Block:
     def _start_losses(self) -> Tensor:
         """Return every member's penalty per unit of weight at the epoch's start."""
         if self.penalty is None:
-            return torch.zeros(len(self.members), dtype=torch.float64)
+            return self.parameters.new_zeros(len(self.members), dtype=torch.float64)
         batch_size = self.n_rows / len(self.batches)
-        return self.penalty.values(self.parameters, batch_size).double().cpu()
+        return self.penalty.values(self.parameters, batch_size).double()
 
     def _piece_losses(self, piece: Piece) -> Tensor:
         """Return every member's part of the epoch's loss from a piece's logits."""
         n_rows = piece.n_rows
         logits, signs = piece.logits[:, :n_rows], piece.signs[:, :n_rows]
-        losses = member_losses(logits, signs, piece.epoch_shares[:, :n_rows])
-        return losses.cpu()
+        return member_losses(logits, signs, piece.epoch_shares[:, :n_rows])
 
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step on one batch."""
+        if self.dropouts:
+            for one in self.passes[batch.n_rows]:
+                one.network.draw()
+        self.optimizer.count()
+        self.launch(batch)
+
+    def _run_kernels(self, batch: Batch) -> None:
+        """Do what a step consists of, on static buffers only."""
         passes = self.passes[batch.n_rows]
         if len(passes) == 1:
             passes[0].run(batch)
@@ -531,7 +546,7 @@ class Block:
                 self.gradients.add_(gradients)
         if self.penalty is not None:
             self.penalty.add_gradient(self.parameters, self.gradients, batch.n_rows)
-        self.optimizer.step()
+        self.optimizer.update()
 
     def _end_epoch(self, losses: list[float], report: EpochReport | None) -> None:
         """Record the losses, keep the best weights, report."""

@@ -124,8 +124,11 @@ def train_members(
         settings["input_norm"],
         dtype,
     )
-    table = _table(data, dtype, column_names)
-    watched = None if held_out is None else _table(held_out, dtype, column_names)
+    device = torch.device(resolve_device(settings["device"]))
+    table = _table(data, dtype, column_names).to(device)
+    watched = None
+    if held_out is not None:
+        watched = _table(held_out, dtype, column_names).to(device)
     members = []
     for number, seed in enumerate(seeds):
         train, validation = table, watched
@@ -241,7 +244,7 @@ def _tensor_over(array: Any) -> Tensor:
 
 def _subset(table: RowSet, rows: Any) -> RowSet:
     """Return some rows of a table."""
-    index = torch.from_numpy(np.sort(rows).astype(np.int64))
+    index = torch.from_numpy(np.sort(rows).astype(np.int64)).to(table.index.device)
     return RowSet(table.features, index, table.targets, table.weights)
 
 

@@ -59,6 +59,9 @@ class Rows(Protocol):
     def gather(self, rows: Tensor, out: Tensor) -> None:
         """Write the rows, ``(n_rows, n_features)``, to a tensor of contiguous rows."""
 
+    def to(self, device: torch.device) -> Rows:
+        """Return the table for networks on a device."""
+
 
 class DenseRows:
     """Rows of a dense tensor ``(n_rows, n_features)``."""
@@ -73,6 +76,10 @@ class DenseRows:
     def gather(self, rows: Tensor, out: Tensor) -> None:
         """Write the rows to ``out``."""
         torch.index_select(self.values, 0, rows, out=out)
+
+    def to(self, device: torch.device) -> Rows:
+        """Return the table on a device."""
+        return DenseRows(self.values.to(device))
 
 
 class SparseRows:
@@ -91,6 +98,10 @@ class SparseRows:
         """Write the rows to ``out``."""
         dense = self.matrix[rows.cpu().numpy()].toarray()
         out.copy_(torch.from_numpy(np.ascontiguousarray(dense)))
+
+    def to(self, device: torch.device) -> Rows:  # noqa: ARG002
+        """Return the table itself: rows are made dense on the CPU."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,17 @@ class RowSet:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def to(self, device: torch.device) -> RowSet:
+        """Return the rows on a device, themselves where they are there already."""
+        if self.index.device == device:
+            return self
+        return RowSet(
+            self.features.to(device),
+            self.index.to(device),
+            self.targets.to(device),
+            self.weights.to(device),
+        )
 
 
 def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int, int]]:
@@ -268,6 +290,8 @@ class EpochReader:
         largest = max(stop - start for start, stop in batches)
         n_features = row_sets[0].features.n_features
         self.piece_batches = max(1, PIECE_ELEMENTS // (n_features + 1) // largest)
+        if like.device.type == "cuda":
+            self.piece_batches = 1  # always at one address, see recording.py
         pieces = range(0, len(batches), self.piece_batches)
         self.pieces = [batches[at : at + self.piece_batches] for at in pieces]
         self.weights = [_RowWeights(rows) for rows in self.row_sets]

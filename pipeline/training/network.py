@@ -123,6 +123,12 @@ class ParameterLayout:
             return [flat]
         return [slot[first:last].view(-1) for slot in self.slots(flat)]
 
+    def spread(self, values: Sequence[float], flat: Tensor) -> None:
+        """Write each member's value to all of its part of a buffer."""
+        column = torch.tensor(values, dtype=flat.dtype, device=flat.device)
+        for slot in self.slots(flat):
+            slot.copy_(column.unsqueeze(1))
+
     def weight_mask(self, device: torch.device) -> Tensor:
         """Return a buffer with 1 at weights and 0 at biases."""
         flat = self.new_buffer(device)
@@ -581,9 +587,12 @@ class DropoutLayer:
         self.mask = torch.empty_like(like.units)
         self.outputs = Units(torch.ones_like(like.values))
 
+    def draw(self) -> None:
+        """Draw the units that the next pass leaves out."""
+        self.randomness.fill(self.mask)
+
     def forward(self, inputs: Units) -> Units:
         """Return the inputs with a share of the units set to 0."""
-        self.randomness.fill(self.mask)
         torch.mul(inputs.units, self.mask, out=self.outputs.units)
         return self.outputs
 
@@ -734,6 +743,7 @@ class Network:
         self.logit = LogitLayer(matrices[-1], slopes[-1], n_rows)
         self.residuals = self.logit.residuals
         self.layers: list[Layer] = []
+        self.dropouts: list[DropoutLayer] = []
         _, n_inputs, n_units = matrices[0].shape
         if len(matrices) == 2 and n_inputs < n_units and dropout is None:
             self.layers.append(
@@ -748,6 +758,11 @@ class Network:
                 self.layers.append(DropoutLayer(layer.outputs, dropout))
         if self.layers:
             self.layers.append(ResidualWeights(self.logit.residual_column))
+
+    def draw(self) -> None:
+        """Draw the units that dropout leaves out of the next pass."""
+        for layer in self.dropouts:
+            layer.draw()
 
     def forward(self, inputs: Units, logits: Logits | None = None) -> Tensor:
         """Return the logits of rows of shape ``(n_members or 1, n_rows, n_features)``.

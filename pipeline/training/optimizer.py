@@ -8,7 +8,7 @@ layers or losses. One fused call updates a whole run of equal members, which is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
@@ -52,7 +52,6 @@ class Run:
     """
 
     size: StepSize
-    parts: Parts
     update: Callable[[], object]
 
 
@@ -65,8 +64,11 @@ class Optimizer(Protocol):
     def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
         """Take every member's step size, until the next call."""
 
-    def step(self) -> None:
-        """Update the parameters in place from the gradients."""
+    def count(self) -> None:
+        """Begin a step."""
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
 
     def flush(self) -> None:
         """Set moments without effect to 0."""
@@ -97,7 +99,7 @@ class _Flat:
         if list(sizes) == self._sizes:
             return
         self._sizes = list(sizes)
-        buffers = {"parameters": self.parameters, "gradients": self.gradients}
+        buffers = {"parameters": self._moved(), "gradients": self.gradients}
         buffers |= self.moments
         self.runs, first = [], 0
         for size, members in groupby(self._sizes):
@@ -106,8 +108,12 @@ class _Flat:
                 name: self.layout.segments(flat, first, last)
                 for name, flat in buffers.items()
             }
-            self.runs.append(Run(size, parts, self._prepared(size, parts)))
+            self.runs.append(Run(size, self._prepared(size, parts)))
             first = last
+
+    def _moved(self) -> Tensor:
+        """Return the buffer that the runs' updates move."""
+        return self.parameters
 
     def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
         """Return the update of a run of members."""
@@ -115,8 +121,16 @@ class _Flat:
 
     def step(self) -> None:
         """Update the parameters in place from the gradients."""
+        self.count()
+        self.update()
+
+    def count(self) -> None:
+        """Begin a step."""
         self.n_steps += 1
         self._counter[...] = self.n_steps
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
         for run in self.runs:
             run.update()
 
@@ -145,14 +159,8 @@ class Adam(_Flat):
         torch.ops.aten.hardshrink.out(second, NEGLIGIBLE_SQUARE, out=second)
 
 
-class AdamW(Adam):
-    """Adam with decoupled weight decay on the weights, not on the biases.
-
-    References
-    ----------
-    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019,
-       algorithm 2.
-    """
+class DecoupledDecay(_Flat):
+    """Shrinks the weights, not the biases, before every update."""
 
     def __init__(
         self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
@@ -163,20 +171,65 @@ class AdamW(Adam):
 
     def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
         """Divide the members into runs and set what each weight keeps per step."""
-        if list(sizes) == self._sizes:
-            return
         super().set_step_sizes(sizes)
-        for keep, mask in zip(
-            self.layout.slots(self.keep), self.layout.slots(self.mask), strict=True
-        ):
-            for member, size in enumerate(sizes):
-                lost = size.learning_rate * size.weight_decay
-                torch.mul(mask[member], -lost, out=keep[member]).add_(1.0)
+        lost = [size.learning_rate * size.weight_decay for size in sizes]
+        self.layout.spread(lost, self.keep)
+        self.keep.mul_(self.mask).neg_().add_(1.0)
 
-    def step(self) -> None:
-        """Shrink the weights, then update as Adam does."""
+    def update(self) -> None:
+        """Shrink the weights, then update."""
         self.parameters.mul_(self.keep)
-        super().step()
+        super().update()
+
+
+class AdamW(DecoupledDecay, Adam):
+    """Adam with decoupled weight decay on the weights, not on the biases.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019,
+       algorithm 2.
+    """
+
+
+class TensorRates(_Flat):
+    """Reads learning rates and step counts from tensors only.
+
+    A recorded step repeats with the numbers of its recording; what changes must lie
+    in memory. Updates at learning rate 1 move a buffer of zeros, which is added to
+    the parameters times each member's own rate.
+    """
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        super().__init__(layout, parameters, gradients)
+        self.moves = torch.zeros_like(parameters)
+        self.rates = torch.zeros_like(parameters)
+        self._begun = False
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs that are equal but for their rates."""
+        super().set_step_sizes([replace(size, learning_rate=1.0) for size in sizes])
+        self.layout.spread([size.learning_rate for size in sizes], self.rates)
+
+    def _moved(self) -> Tensor:
+        """Return the buffer of zeros."""
+        return self.moves
+
+    def count(self) -> None:
+        """Begin a step; the steps count themselves in memory."""
+        if not self._begun:  # at 0, or where another run has ended
+            self.step_count.fill_(self.n_steps)
+            self._begun = True
+        self.n_steps += 1
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
+        self.step_count.add_(1.0)
+        super().update()
+        self.parameters.addcmul_(self.moves, self.rates)
+        self.moves.zero_()
 
 
 class SGD(_Flat):
@@ -195,7 +248,24 @@ class SGD(_Flat):
         return sgd_update(size, parts)
 
 
+class RecordableAdam(TensorRates, Adam):
+    """Adam for steps that are recorded."""
+
+
+class RecordableAdamW(DecoupledDecay, TensorRates, Adam):
+    """AdamW for steps that are recorded."""
+
+
+class RecordableSGD(TensorRates, SGD):
+    """SGD for steps that are recorded."""
+
+
 OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+RECORDABLE: dict[str, type[Adam | SGD]] = {
+    "adam": RecordableAdam,
+    "adamw": RecordableAdamW,
+    "sgd": RecordableSGD,
+}
 
 
 def adam_update(
