@@ -77,7 +77,7 @@ class OneBlasThread:
 
     Gives how many threads a call had before. Several threads may score at once: the
     last one to leave restores the process's counts that the first one found. Costs
-    3 us.
+    5 us.
     """
 
     def __enter__(self) -> int:
