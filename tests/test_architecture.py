@@ -69,7 +69,8 @@ TABLE = {
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
-    "forward": Room(others=("numpy", "scipy")),
+    "blas_threads": Room(others=("threadpoolctl",)),
+    "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
     "classifier": Room(
         ours=(
             "exceptions",
@@ -100,7 +101,14 @@ TABLE = {
 # What touches files; not for those who turn numbers into numbers.
 FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
 # Those who score must start without the seconds that torch takes to import.
-WITHOUT_TORCH = ("classifier", "forward", "input_scale", "persistence", "scoring")
+WITHOUT_TORCH = (
+    "blas_threads",
+    "classifier",
+    "forward",
+    "input_scale",
+    "persistence",
+    "scoring",
+)
 
 
 @dataclass(frozen=True)

@@ -466,6 +466,19 @@ class TestRange:
         with pytest.raises(ValueError, match=r"column 2 must hold .* in row 290"):
             network().fit(X, y).predict(sparse)
 
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_nan_and_infinity_are_named_before_overflows(self, wide, value):
+        X, y = wide
+        model = network().fit(X, y)
+        X = X.copy()
+        X[0] = 1e200
+        X[299, 1] = value
+        sentence = "Input X contains (NaN|infinity)"
+        for score in (model.predict, model.predict_proba, model.decision_function):
+            for given in (X, X[250:], X[299:], scipy.sparse.csr_array(X)):
+                with pytest.raises(ValueError, match=sentence):
+                    score(given)
+
     def test_float64_is_the_remedy(self, wide):
         X, y = wide
         X = X.copy()

@@ -1,0 +1,62 @@
+import threading
+
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from pipeline.blas_threads import OneBlasThread
+
+
+def counts():
+    """Return the threads of every BLAS library of the process."""
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library.get_num_threads() for library in found]
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    with threadpool_limits(3, user_api="blas"):
+        yield
+
+
+def test_one_blas_thread_restores_the_count():
+    before = counts()
+    with OneBlasThread() as n_threads:
+        assert n_threads == 3
+        assert 1 in counts()
+    assert counts() == before
+
+
+def test_one_blas_thread_restores_the_count_after_an_exception():
+    def fail():
+        with OneBlasThread():
+            raise KeyError(0)
+
+    before = counts()
+    with pytest.raises(KeyError, match="0"):
+        fail()
+    assert counts() == before
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_one_blas_thread_survives_overlapping_threads(first_out):
+    before = counts()
+    entered = [threading.Event(), threading.Event()]
+    leave = [threading.Event(), threading.Event()]
+    seen = [0, 0]
+
+    def work(number):
+        with OneBlasThread() as n_threads:
+            seen[number] = n_threads
+            entered[number].set()
+            leave[number].wait(10)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+    for number in (0, 1):
+        threads[number].start()
+        assert entered[number].wait(10)
+    for number in (first_out, 1 - first_out):
+        assert 1 in counts()
+        leave[number].set()
+        threads[number].join(10)
+    assert seen == [3, 3]
+    assert counts() == before
