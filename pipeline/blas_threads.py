@@ -1,4 +1,4 @@
-"""Threads of NumPy's matrix products during scoring, as they were before afterwards.
+"""Threads of NumPy's matrix products, as they were before afterwards.
 
 Knows BLAS libraries only. A product on one thread gives the same bits whatever the
 process allows, and waits at no barrier: larger units of work run side by side.
@@ -75,7 +75,7 @@ def _process_wide_openblas(library: Any) -> _Library | None:
 class OneBlasThread:
     """Sets BLAS to one thread per call, in a ``with`` statement and in this thread.
 
-    Gives how many threads a call had before. Several threads may score at once: the
+    Gives how many threads a call had before. Several threads may multiply at once: the
     last one to leave restores the process's counts that the first one found. Costs
     5 us.
     """

@@ -26,8 +26,9 @@ TENSORS = ("numpy", "scipy", "torch")
 TABLE = {
     "exceptions": Room(),
     "validation": Room(),
+    "blas_threads": Room(others=("threadpoolctl",)),
     "training": Room(),
-    "training.threads": Room(others=(*TENSORS, "threadpoolctl")),
+    "training.threads": Room(ours=("blas_threads",), others=TENSORS),
     "training.schedule": Room(),
     "training.products": Room(others=TENSORS),
     "training.network": Room(ours=("training.products",), others=TENSORS),
@@ -69,7 +70,6 @@ TABLE = {
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
-    "blas_threads": Room(others=("threadpoolctl",)),
     "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
     "classifier": Room(
         ours=(

@@ -91,6 +91,7 @@ class Setting:
         inputs = Units.of(self.rows)
         if self.norm is not None:
             inputs = self.norm.forward(inputs)
+        self.network.draw()
         self.logits = self.network.forward(inputs).clone()
         offsets = -self.targets * self.shares
         write_residuals(self.logits, offsets, self.shares, self.network.residuals)

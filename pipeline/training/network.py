@@ -755,7 +755,8 @@ class Network:
             layer = kind(matrix, slope, n_rows, activation)
             self.layers.append(layer)
             if dropout is not None:
-                self.layers.append(DropoutLayer(layer.outputs, dropout))
+                self.dropouts.append(DropoutLayer(layer.outputs, dropout))
+                self.layers.append(self.dropouts[-1])
         if self.layers:
             self.layers.append(ResidualWeights(self.logit.residual_column))
 

@@ -41,7 +41,7 @@ class Recording:
     def __init__(self, step: Step, batch: Any) -> None:
         self.step = step
         self.batch = batch
-        self.stream = torch.cuda.Stream()
+        self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.graph: torch.cuda.CUDAGraph | None = None
         self.n_launches = 0
 

@@ -1,6 +1,6 @@
 """Threads of a training: those of the kernels, and those that share out its work.
 
-Knows torch's and the BLAS's thread counts and callables; nothing of networks. Small
+Knows torch's thread count and callables; nothing of networks. Small
 steps lose more at the barriers of a kernel's thread pool than they win, and lose
 everything when a thread of the pool is not running (two OpenMP threads beside a busy
 process: 500 times slower). So every kernel runs on one thread, and larger units of
@@ -12,48 +12,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
+
+from pipeline.blas_threads import OneBlasThread
 
 _lock = threading.Lock()
 _active = 0
 _before = 1
-_blas_limit: Any = None
-
-
-@cache
-def _blas_pools() -> ThreadpoolController:
-    """Return the thread pools of the BLAS: looking for them takes a millisecond."""
-    return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def bare_kernels() -> Iterator[None]:
-    """Spare the calling thread autograd's bookkeeping and NumPy's warnings.
+    """Give the calling thread kernels on one thread, without what surrounds them.
 
-    The bookkeeping is 10 % of a small step; an overflow is found by its loss.
+    That is autograd's bookkeeping, 10 % of a small step, and NumPy's warnings: an
+    overflow is found by its loss.
     """
-    with torch.inference_mode(), np.errstate(all="ignore"):
+    with torch.inference_mode(), np.errstate(all="ignore"), OneBlasThread():
         yield
 
 
 @contextmanager
 def one_thread_per_kernel() -> Iterator[int]:
-    """Set torch and the BLAS to one thread per kernel; yield torch's count before.
+    """Set torch to one thread per kernel; yield how many threads it had before.
 
     Several fits may run in several threads at once: the last one to leave restores
-    the counts that the first one found.
+    the count that the first one found.
     """
-    global _active, _before, _blas_limit
+    global _active, _before
     with _lock:
         if _active == 0:
             _before = torch.get_num_threads()
-            _blas_limit = _blas_pools().limit(limits=1)
         _active += 1
         threads = _before
     own = torch.get_num_threads()
@@ -64,8 +56,6 @@ def one_thread_per_kernel() -> Iterator[int]:
         with _lock:
             _active -= 1
             torch.set_num_threads(_before if _active == 0 else own)
-            if _active == 0:
-                _blas_limit.restore_original_limits()
 
 
 class Team:
