@@ -347,6 +347,7 @@ class Block:
         self.batches = batch_starts(self.n_rows, size, smallest)
         self.batch_size = size
         self.progress = [Progress(member.hyperparameters) for member in members]
+        self.generator = torch.Generator()
         self.epochs_before = [
             0 if member.state is None else member.state.n_epochs for member in members
         ]
@@ -374,6 +375,7 @@ class Block:
         )
         self.optimizer.n_steps = states[0].n_steps
         self.rates: list[float] = []
+        self.no_losses = self.parameters.new_zeros(len(states), dtype=torch.float64)
         self.statistics = InputStatistics.initial(
             self.architecture, len(states), self.device
         )
@@ -510,21 +512,19 @@ class Block:
                 continue
             key = (id(index), given.seed, epochs[place])
             if key not in drawn:
-                drawn[key] = shuffled(index, given.seed, epochs[place])
+                drawn[key] = shuffled(index, given.seed, epochs[place], self.generator)
             self.orders[place] = drawn[key]
 
     def _start_losses(self) -> Tensor:
         """Return every member's penalty per unit of weight at the epoch's start."""
         if self.penalty is None:
-            return self.parameters.new_zeros(len(self.members), dtype=torch.float64)
+            return self.no_losses.clone()
         batch_size = self.n_rows / len(self.batches)
         return self.penalty.values(self.parameters, batch_size).double()
 
     def _piece_losses(self, piece: Piece) -> Tensor:
         """Return every member's part of the epoch's loss from a piece's logits."""
-        n_rows = piece.n_rows
-        logits, signs = piece.logits[:, :n_rows], piece.signs[:, :n_rows]
-        return member_losses(logits, signs, piece.epoch_shares[:, :n_rows])
+        return member_losses(piece.logits, piece.signs, piece.epoch_shares)
 
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step on one batch."""
@@ -587,6 +587,8 @@ class Block:
     def _take_out_stopped(self) -> None:
         """Hand out results of stopped members and close the gaps they leave."""
         stopped = [place for place, one in enumerate(self.progress) if one.stopped]
+        if not stopped:
+            return
         for place in stopped:
             if self.numbers[place] not in self.results:
                 self.results[self.numbers[place]] = self._result(place)

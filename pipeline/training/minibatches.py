@@ -5,6 +5,7 @@ Knows rows of numbers, dense or sparse; nothing of networks or losses.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -40,9 +41,14 @@ def stream_seed(seed: int, epoch: int, purpose: int) -> int:
     return mixed >> 1
 
 
-def shuffled(rows: Tensor, seed: int, epoch: int) -> Tensor:
-    """Return the row numbers in the order of one epoch."""
-    generator = torch.Generator()
+def shuffled(
+    rows: Tensor, seed: int, epoch: int, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return the row numbers in the order of one epoch.
+
+    ``generator`` is seeded anew; handing one over saves making it.
+    """
+    generator = torch.Generator() if generator is None else generator
     generator.manual_seed(stream_seed(seed, epoch, SHUFFLE))
     order = torch.randperm(len(rows), generator=generator)
     return torch.index_select(rows, 0, order.to(rows.device))
@@ -186,51 +192,55 @@ def whole(n_rows: int) -> list[tuple[int, int]]:
 
 
 class Piece:
-    """Some consecutive batches of an epoch, gathered into buffers that are reused.
+    """Some consecutive batches of an epoch: views of buffers that are reused.
+
+    Parameters
+    ----------
+    buffers : Buffers
+        Where the piece is gathered.
+    bounds : list of (start, stop)
+        The batches in the epoch.
+    slices : callable
+        From the rows of a batch to the (start, stop) of its slices.
 
     Attributes
     ----------
     batches : list of Batch
-        The batches that are held now.
-    n_rows : int
-        Their rows.
-    features : Tensor of shape (n_members or 1, n_rows, n_features + 1)
-        The last column is 1.
-    signs, shares, offsets, logits : Tensor of shape (n_members, n_rows)
-        As in ``Batch``; ``logits`` are to be written by whoever computes them.
-    epoch_shares : Tensor of shape (n_members, n_rows)
-        Each row's part of the epoch's weight.
+        The views of each batch, made once: that takes as long as a small step.
+    features : list of Tensor of shape (n_rows, n_features)
+        One per gather.
+    signs, offsets : Tensor of shape (n_members, n_rows)
+        As in ``Batch``.
+    logits : Tensor of shape (n_members, n_rows)
+        Written by whoever computes them.
+    shares, half_shares, epoch_shares : Tensor of shape (n_members, n_rows)
+        Each row's part of its batch's weight, minus half of it, and its part of the
+        epoch's weight.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], n_members: int, like: Tensor, slices: Slices
+        self, buffers: Buffers, bounds: list[tuple[int, int]], slices: Slices
     ) -> None:
-        n_rows = shape[1]
-        self.n_members = n_members
+        self.buffers = buffers
         self.slices = slices
-        self.features = like.new_ones(shape)
-        # One column more than rows: members are never merged into one long row,
-        # whose vectors would end elsewhere.
-        labels = like.new_zeros(5, n_members, n_rows + 1)[..., :-1]
-        self.signs, self.shares, self.offsets, self.logits, self.epoch_shares = labels
-        self.corrections = like.new_zeros(n_members, 1, n_rows)
-        self.n_rows = 0
-        self.batches: list[Batch] = []
-        self._views: dict[tuple[int, int], list[Batch]] = {}
+        begin, n_rows = bounds[0][0], bounds[-1][1] - bounds[0][0]
+        self.features = list(buffers.features[:, :n_rows, :-1])
+        self.signs, self.offsets, self.logits = buffers.labels[..., :n_rows]
+        weights = buffers.new_labels(n_rows)
+        self.shares, self.half_shares, self.epoch_shares = weights
+        self.corrections = torch.zeros_like(self.shares)[:, : len(bounds)]
+        self.written = False  # the shares of members of equal row weights
+        self.batches = [
+            self._batch(place, start - begin, stop - begin)
+            for place, (start, stop) in enumerate(bounds)
+        ]
 
-    def hold(self, bounds: list[tuple[int, int]]) -> None:
-        """Be the batches of these (start, stop) in the epoch."""
-        begin, end = bounds[0][0], bounds[-1][1]
-        self.n_rows = end - begin
-        key = (len(bounds), self.n_rows)
-        if key not in self._views:
-            self._views[key] = [
-                self._view(place, start - begin, stop - begin)
-                for place, (start, stop) in enumerate(bounds)
-            ]
-        self.batches = self._views[key]
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of every batch."""
+        return [batch.n_rows for batch in self.batches]
 
-    def _view(self, place: int, start: int, stop: int) -> Batch:
+    def _batch(self, place: int, start: int, stop: int) -> Batch:
         """Return the views of the rows ``start`` to ``stop`` and of their slices."""
         batch = self._rows(place, start, stop)
         slices = self.slices(stop - start)
@@ -243,20 +253,48 @@ class Piece:
 
     def _rows(self, place: int, start: int, stop: int) -> Batch:
         """Return the views of some rows of the batch at a place."""
-        features = self.features[:, start:stop].expand(self.n_members, -1, -1)
+        features = self.buffers.features[:, start:stop]
         return Batch(
             stop - start,
-            Units(features),
+            Units(features.expand(len(self.signs), -1, -1)),
             self.signs[:, start:stop],
             self.shares[:, start:stop],
             self.offsets[:, start:stop],
             Logits(self.logits[:, start:stop]),
-            self.corrections[:, :, place : place + 1],
+            self.corrections[:, place, None, None],
         )
 
 
+class Buffers:
+    """What the pieces of an epoch are gathered into, one after the other."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], n_members: int, like: Tensor
+    ) -> None:
+        self.n_members = n_members
+        self.like = like
+        self.features = like.new_ones(shape)
+        self.labels = self.new_labels(shape[1])
+        self.pieces: dict[tuple[int, int], Piece] = {}
+
+    def new_labels(self, n_rows: int) -> Tensor:
+        """Return three tensors of labels.
+
+        One column more than rows is stored: members are never merged into one long
+        row, whose vectors would end elsewhere.
+        """
+        return self.like.new_zeros(3, self.n_members, n_rows + 1)[..., :-1]
+
+    def piece(self, bounds: list[tuple[int, int]], slices: Slices) -> Piece:
+        """Return the piece of these batches of the epoch."""
+        key = (len(bounds), bounds[-1][1] - bounds[0][0])
+        if key not in self.pieces:
+            self.pieces[key] = Piece(self, bounds, slices)
+        return self.pieces[key]
+
+
 class EpochReader:
-    """Hands out an epoch piece by piece: features, targets and row shares.
+    """Hands out an epoch piece by piece: features, signs and row shares.
 
     Parameters
     ----------
@@ -285,68 +323,69 @@ class EpochReader:
     ) -> None:
         self.slices = slices
         self.row_sets = list(row_sets)
-        self.batches = batches
         self.like = like
         largest = max(stop - start for start, stop in batches)
         n_features = row_sets[0].features.n_features
-        self.piece_batches = max(1, PIECE_ELEMENTS // (n_features + 1) // largest)
+        piece_batches = max(1, PIECE_ELEMENTS // (n_features + 1) // largest)
         if like.device.type == "cuda":
-            self.piece_batches = 1  # always at one address, see recording.py
-        pieces = range(0, len(batches), self.piece_batches)
-        self.pieces = [batches[at : at + self.piece_batches] for at in pieces]
+            piece_batches = 1  # always at one address, see recording.py
+        pieces = range(0, len(batches), piece_batches)
+        self.pieces = [batches[at : at + piece_batches] for at in pieces]
         self.weights = [_RowWeights(rows) for rows in self.row_sets]
-        self._piece: Piece | None = None
+        tables = {id(rows.targets): rows.targets for rows in self.row_sets}
+        signs = {key: 2 * targets - 1 for key, targets in tables.items()}
+        self.signs = [signs[id(rows.targets)] for rows in self.row_sets]
+        self._buffers: Buffers | None = None
         self._held: list[Tensor] = []
-        self._sizes: list[int] = []
 
     def read(self, orders: list[Tensor]) -> Iterator[Piece]:
         """Yield the pieces of an epoch with each member's rows in its order."""
+        if len(self.pieces) == 1 and _same(orders, self._held):
+            assert self._buffers is not None
+            yield self._buffers.piece(self.pieces[0], self.slices)
+            return
         shared = all(
             order is orders[0] and rows.features is self.row_sets[0].features
             for order, rows in zip(orders, self.row_sets, strict=True)
         )
         slots = orders[:1] if shared else orders
-        piece = self._buffers(len(slots))
+        buffers = self._room_for(len(slots))
+        self._held = list(orders)
         for bounds in self.pieces:
-            if len(self.pieces) > 1 or not _same(orders, self._held):
-                piece.hold(bounds)
-                self._fill(piece, bounds, slots, orders)
-                self._held = list(orders)
+            piece = buffers.piece(bounds, self.slices)
+            self._gather(piece, slots, orders, bounds[0][0], bounds[-1][1])
             yield piece
 
-    def _buffers(self, n_slots: int) -> Piece:
-        """Return a piece with room for so many gathers."""
-        if self._piece is None or len(self._piece.features) != n_slots:
+    def _room_for(self, n_slots: int) -> Buffers:
+        """Return buffers for so many gathers."""
+        if self._buffers is None or len(self._buffers.features) != n_slots:
             n_rows = max(piece[-1][1] - piece[0][0] for piece in self.pieces)
             shape = (n_slots, n_rows, self.row_sets[0].features.n_features + 1)
-            self._piece = Piece(shape, len(self.row_sets), self.like, self.slices)
-            self._held, self._sizes = [], []
-        return self._piece
+            self._buffers = Buffers(shape, len(self.row_sets), self.like)
+        return self._buffers
 
-    def _fill(
+    def _gather(
         self,
         piece: Piece,
-        bounds: list[tuple[int, int]],
         slots: list[Tensor],
         orders: list[Tensor],
+        start: int,
+        stop: int,
     ) -> None:
-        """Gather features and labels of a piece."""
-        start, stop = bounds[0][0], bounds[-1][1]
-        n_rows = stop - start
-        sizes = [batch.n_rows for batch in piece.batches]
+        """Gather features and labels of the rows ``start`` to ``stop``."""
         for place, order in enumerate(slots):
-            out = piece.features[place, :n_rows, :-1]
-            self.row_sets[place].features.gather(order[start:stop], out)
-        signs, offsets = piece.signs[:, :n_rows], piece.offsets[:, :n_rows]
-        for place, (rows, order) in enumerate(zip(self.row_sets, orders, strict=True)):
-            chosen = order[start:stop]
-            torch.index_select(rows.targets, 0, chosen, out=offsets[place])
+            rows = order[start:stop]
+            self.row_sets[place].features.gather(rows, piece.features[place])
+        for place, order in enumerate(orders):
+            rows = order[start:stop]
+            torch.index_select(self.signs[place], 0, rows, out=piece.signs[place])
             weights = self.weights[place]
-            if not weights.equal or sizes != self._sizes:
-                weights.write_shares(piece, place, chosen, sizes)
-        self._sizes = sizes
-        torch.add(offsets, offsets, out=signs).sub_(1.0)
-        offsets.mul_(piece.shares[:, :n_rows]).neg_()
+            if not (weights.equal and piece.written):
+                weights.write_shares(piece, place, rows)
+        piece.written = True
+        # -share for the sign 1, 0 for the sign -1, both exactly.
+        half = piece.half_shares
+        torch.addcmul(half, piece.signs, half, out=piece.offsets)
 
 
 class _RowWeights:
@@ -360,16 +399,14 @@ class _RowWeights:
         self.total = float(chosen.sum())
         self.n_rows = len(chosen)
 
-    def write_shares(
-        self, piece: Piece, place: int, rows: Tensor, sizes: list[int]
-    ) -> None:
-        """Write the shares of a piece's batches, of so many rows each."""
-        n_rows = len(rows)
+    def write_shares(self, piece: Piece, place: int, rows: Tensor) -> None:
+        """Write the shares of a piece's rows in their batches and in the epoch."""
+        sizes = piece.sizes
         counts = torch.tensor(sizes, dtype=torch.float64, device=rows.device)
         if self.equal:
             totals = counts * self.level
             shares = torch.repeat_interleave(1 / counts, counts.long())
-            piece.epoch_shares[place, :n_rows] = 1 / self.n_rows
+            piece.epoch_shares[place] = 1 / self.n_rows
         else:
             weights = self.table[rows]
             number = torch.repeat_interleave(
@@ -377,14 +414,13 @@ class _RowWeights:
             )
             totals = torch.zeros_like(counts).index_add_(0, number, weights)
             shares = weights / totals[number]
-            piece.epoch_shares[place, :n_rows] = weights / self.total
-        piece.shares[place, :n_rows] = shares
+            piece.epoch_shares[place] = weights / self.total
+        piece.shares[place] = shares
+        torch.mul(piece.shares[place], -0.5, out=piece.half_shares[place])
         totals = torch.maximum(totals, counts)
-        piece.corrections[place, 0, : len(sizes)] = totals / (totals - 1)
+        piece.corrections[place] = totals / (totals - 1)
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:
     """Return whether two lists hold the same objects."""
-    return len(some) == len(others) and all(
-        one is other for one, other in zip(some, others, strict=True)
-    )
+    return len(some) == len(others) and all(map(operator.is_, some, others))

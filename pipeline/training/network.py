@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -381,9 +381,21 @@ class Units:
 
     def __init__(self, values: Tensor) -> None:
         self.values = values
-        self.units = values[..., :-1]
-        self.operand = operand(values)
-        self.transposed = operand(values.transpose(1, 2))
+
+    @cached_property
+    def units(self) -> Tensor:
+        """The values without the ones."""
+        return self.values[..., :-1]
+
+    @cached_property
+    def operand(self) -> Any:
+        """What products take of the values, ones included."""
+        return operand(self.values)
+
+    @cached_property
+    def transposed(self) -> Any:
+        """The operand ``(n_members, width + 1, n_rows)``."""
+        return operand(self.values.transpose(1, 2))
 
     @classmethod
     def of(cls, rows: Tensor) -> Units:
