@@ -107,7 +107,8 @@ class Team:
         thread.start()
 
     def _help(self, orders: SimpleQueue[Callable[[], object] | None]) -> None:
-        """Do what is ordered until the order to end."""
+        """Do what is ordered, one thread per kernel, until the order to end."""
+        torch.set_num_threads(1)  # a new thread knows the process's first count only
         with bare_kernels():
             self._obey(orders)
 
