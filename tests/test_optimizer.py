@@ -177,7 +177,8 @@ def test_adamw_decays_weights_and_no_bias():
 def test_step_sizes_group_equal_neighbours_into_runs():
     ours = make("adam", [StepSize(1.0), StepSize(1.0), StepSize(2.0), StepSize(1.0)])
     assert [run.size.learning_rate for run in ours.runs] == [1.0, 2.0, 1.0]
-    counts = [sum(map(torch.numel, run.parts["parameters"])) for run in ours.runs]
+    moved = [run.update.args[0] for run in ours.runs]
+    counts = [sum(map(torch.numel, parameters)) for parameters in moved]
     assert counts == [n * ours.layout.member_size for n in (2, 1, 1)]
 
 
