@@ -16,8 +16,9 @@ from pipeline.training.network import (
     ParameterLayout,
     Units,
     initial_parameters,
+    run_all,
 )
-from pipeline.training.objective import Penalty, write_residuals
+from pipeline.training.objective import Penalty, residual_kernels
 from pipeline.training.threads import one_thread_per_kernel
 
 CPU = torch.device("cpu")
@@ -57,6 +58,20 @@ def start_weights(architecture, seed):
     return initial_parameters(architecture, generator, 0.3)
 
 
+def equal_shares(n_rows, n_members=1):
+    shares = torch.full((n_members, n_rows), 1 / n_rows, dtype=torch.float64)
+    correction = torch.full((n_members, 1, 1), n_rows / (n_rows - 1)).double()
+    return shares, correction
+
+
+def normalised(layer, inputs, shares, correction):
+    """Run a normalisation of one batch."""
+    kernels = []
+    outputs = layer.forward(inputs, shares, correction, kernels)
+    run_all(kernels)
+    return outputs
+
+
 class Setting:
     """A network of several members beside the same networks for autograd."""
 
@@ -76,8 +91,6 @@ class Setting:
         if architecture.input_norm is not None:
             statistics = InputStatistics.initial(architecture, N_MEMBERS, CPU)
             self.norm = BatchNormInput(statistics, N_ROWS)
-            equal = torch.full((N_MEMBERS, N_ROWS), 1 / N_ROWS, dtype=torch.float64)
-            self.norm.set_row_shares(equal, torch.ones(N_MEMBERS, 1, 1).double())
         self.network = Network(
             self.layout,
             self.parameters,
@@ -90,11 +103,12 @@ class Setting:
         """Fill the gradients by our own forward and backward passes."""
         inputs = Units.of(self.rows)
         if self.norm is not None:
-            inputs = self.norm.forward(inputs)
+            inputs = normalised(self.norm, inputs, *equal_shares(N_ROWS, N_MEMBERS))
         self.network.draw()
         self.logits = self.network.forward(inputs).clone()
         offsets = -self.targets * self.shares
-        write_residuals(self.logits, offsets, self.shares, self.network.residuals)
+        residuals = self.network.residuals
+        run_all(residual_kernels(self.logits, offsets, self.shares, residuals))
         self.network.backward()
         if penalised:
             strengths = self.layout.weight_mask(CPU)
@@ -102,7 +116,7 @@ class Setting:
                 for slot in self.layout.slots(strengths):
                     slot[member].mul_(alpha)
             penalty = Penalty(strengths, self.layout.slots)
-            penalty.add_gradient(self.parameters, self.gradients, N_ROWS)
+            penalty.gradient_kernel(self.parameters, self.gradients, N_ROWS)()
         vectors = [
             self.layout.member_vector(self.gradients, member)
             for member in range(N_MEMBERS)
@@ -199,7 +213,9 @@ def test_network_gradient_check_notices_a_wrong_derivative(monkeypatch):
     monkeypatch.setattr(
         ACTIVATIONS["tanh"].__class__,
         "backward",
-        lambda self, upstream, kept, out: torch.mul(upstream, 1 - kept, out=out),  # noqa: ARG005
+        lambda self, upstream, kept, out: [  # noqa: ARG005
+            lambda: torch.mul(upstream, 1 - kept, out=out)
+        ],
     )
     setting = Setting(make_architecture("tanh", (6, 3)))
     assert largest_error(setting, penalised=True) > 1e-3
@@ -340,24 +356,17 @@ def test_dropout_randomness_keeps_the_mean():
     assert torch.allclose(kept, torch.full_like(kept, 1 / 0.7))
 
 
-def equal_shares(n_rows, n_members=1):
-    shares = torch.full((n_members, n_rows), 1 / n_rows, dtype=torch.float64)
-    correction = torch.full((n_members, 1, 1), n_rows / (n_rows - 1)).double()
-    return shares, correction
-
-
 def test_batch_norm_equals_torch_in_training_and_running_statistics():
     architecture = make_architecture(norm="batch")
     statistics = InputStatistics.initial(architecture, 2, CPU)
     ours = BatchNormInput(statistics, N_ROWS)
-    ours.set_row_shares(*equal_shares(N_ROWS, 2))
     theirs = [
         torch.nn.BatchNorm1d(N_FEATURES, affine=False, dtype=torch.float64)
         for _ in range(2)
     ]
     for step in range(20):
         rows = draw(2, N_ROWS, N_FEATURES, seed=step) * 3 + 40
-        normed = ours.forward(Units.of(rows)).units
+        normed = normalised(ours, Units.of(rows), *equal_shares(N_ROWS, 2)).units
         for member, layer in enumerate(theirs):
             expected = layer(rows[member])
             torch.testing.assert_close(normed[member], expected, rtol=1e-10, atol=1e-10)
@@ -383,8 +392,9 @@ def norm_weighted(rows, weights):
     layer = BatchNormInput(statistics, len(rows))
     total = weights.sum()
     correction = (total / (total - 1)).view(1, 1, 1)
-    layer.set_row_shares((weights / total).unsqueeze(0), correction)
-    return layer.forward(Units.of(rows.unsqueeze(0))).units[0], statistics
+    shares = (weights / total).unsqueeze(0)
+    inputs = Units.of(rows.unsqueeze(0))
+    return normalised(layer, inputs, shares, correction).units[0], statistics
 
 
 def test_batch_norm_weights_equal_repeated_rows():

@@ -4,7 +4,7 @@ import torch
 from scipy.special import expit
 
 from pipeline.training.network import Architecture, ParameterLayout
-from pipeline.training.objective import Penalty, member_losses, write_residuals
+from pipeline.training.objective import Penalty, member_losses, residual_kernels
 
 CPU = torch.device("cpu")
 LOGITS = [0.0, 1e-8, 0.5, 3.0, 20.0, 40.0, 88.0, 90.0, 104.0, 700.0, 750.0, 1e4]
@@ -86,7 +86,8 @@ def test_member_losses_weigh_rows_by_their_shares():
 
 def residuals_of(logits, targets, shares):
     found = torch.empty_like(logits)
-    write_residuals(logits, -targets * shares, shares, found)
+    for kernel in residual_kernels(logits, -targets * shares, shares, found):
+        kernel()
     return found
 
 
@@ -111,12 +112,12 @@ def test_penalty_gradient_is_the_derivative_of_its_values():
         values = values + alpha / (2 * 7) * (weights**2).sum()
     values.backward()
     gradients = torch.ones_like(parameters)
-    penalty.add_gradient(parameters, gradients, 7)
+    penalty.gradient_kernel(parameters, gradients, 7)()
     torch.testing.assert_close(gradients - 1, leaf.grad, rtol=1e-12, atol=1e-12)
     found = penalty.values(parameters, 7)
     torch.testing.assert_close(found.sum(), values.detach())
     assert found[0] < found[1]
-    penalty.add_gradient(parameters, gradients, 7)
+    penalty.gradient_kernel(parameters, gradients, 7)()
     assert not torch.allclose(gradients - 1, leaf.grad)
 
 
@@ -125,7 +126,7 @@ def test_penalty_leaves_biases_alone():
     layout = ParameterLayout(architecture, 1)
     parameters = torch.ones_like(layout.new_buffer(CPU))
     gradients = torch.zeros_like(parameters)
-    make_penalty([1.0], layout).add_gradient(parameters, gradients, 1)
+    make_penalty([1.0], layout).gradient_kernel(parameters, gradients, 1)()
     coefs, intercepts = layout.unpacked(gradients)
     assert all((coef == 1).all() for coef in coefs)
     assert all((intercept == 0).all() for intercept in intercepts)

@@ -31,12 +31,14 @@ from pipeline.training.network import (
     DropoutRandomness,
     FixedNormInput,
     InputStatistics,
+    Kernel,
     Network,
     ParameterLayout,
     Units,
     initial_parameters,
+    run_all,
 )
-from pipeline.training.objective import Penalty, member_losses, write_residuals
+from pipeline.training.objective import Penalty, member_losses, residual_kernels
 from pipeline.training.optimizer import (
     OPTIMIZERS,
     RECORDABLE,
@@ -395,7 +397,7 @@ class Block:
             self.device,
         )
         self.scorer = Scorer(layout, self.parameters, self.statistics)
-        self._build_passes()
+        self._build_networks()
         self._set_penalty()
 
     def slices(self, n_rows: int) -> list[tuple[int, int]]:
@@ -412,15 +414,19 @@ class Block:
             self.statistics.mean[place, 0] = state.input_mean
             self.statistics.variance[place, 0] = state.input_variance
 
-    def _build_passes(self) -> None:
-        """Make the passes over the slices of each size of batch."""
+    def _build_networks(self) -> None:
+        """Make the networks for the slices of each size of batch."""
         rates = [member.hyperparameters.dropout for member in self.members]
         self.dropouts: list[DropoutRandomness] = []
         self.slice_gradients = [self.gradients]
-        self.passes: dict[int, list[Pass]] = {}
+        self.networks: dict[int, list[Network]] = {}
+        self.norms: dict[int, BatchNormInput] = {}
+        self.programs: dict[int, list[Kernel]] = {}
         self.launch = repeated(self._run_kernels, self.device)
         for n_rows in {stop - start for start, stop in self.batches}:
-            passes = []
+            if self.architecture.input_norm is not None:
+                self.norms[n_rows] = BatchNormInput(self.statistics, n_rows)
+            self.networks[n_rows] = []
             for number, (start, stop) in enumerate(self.slices(n_rows)):
                 if number == len(self.slice_gradients):
                     self.slice_gradients.append(torch.empty_like(self.gradients))
@@ -433,11 +439,7 @@ class Block:
                     stop - start,
                     dropout=self.dropouts[number] if any(rates) else None,
                 )
-                norm = None
-                if self.architecture.input_norm is not None:
-                    norm = BatchNormInput(self.statistics, n_rows)
-                passes.append(Pass(network, norm))
-            self.passes[n_rows] = passes
+                self.networks[n_rows].append(network)
 
     def _set_penalty(self) -> None:
         """Spread each member's L2 strength over its weights."""
@@ -530,24 +532,46 @@ class Block:
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step on one batch."""
         if self.dropouts:
-            for one in self.passes[batch.n_rows]:
-                one.network.draw()
+            for network in self.networks[batch.n_rows]:
+                network.draw()
         self.optimizer.count()
         self.launch(batch)
 
     def _run_kernels(self, batch: Batch) -> None:
         """Do what a step consists of, on static buffers only."""
-        passes = self.passes[batch.n_rows]
-        if len(passes) == 1:
-            passes[0].run(batch)
+        program = self.programs.get(id(batch))
+        if program is None:
+            program = self.programs[id(batch)] = self._program(batch)
+        for kernel in program:
+            kernel()
+
+    def _program(self, batch: Batch) -> list[Kernel]:
+        """Return the kernels of a step on a batch."""
+        networks = self.networks[batch.n_rows]
+        if batch.parts:
+            parts = zip(networks, batch.parts, strict=True)
+            slices = [partial(run_all, self._pass(*pair)) for pair in parts]
+            others = self.slice_gradients[1 : len(slices)]
+            program: list[Kernel] = [partial(self.team.run, slices)]
+            program += [partial(self.gradients.add_, other) for other in others]
         else:
-            parts = zip(passes, batch.parts, strict=True)
-            self.team.run([partial(one.run, part) for one, part in parts])
-            for gradients in self.slice_gradients[1 : len(passes)]:
-                self.gradients.add_(gradients)
+            program = self._pass(networks[0], batch)
         if self.penalty is not None:
-            self.penalty.add_gradient(self.parameters, self.gradients, batch.n_rows)
-        self.optimizer.update()
+            buffers = (self.parameters, self.gradients)
+            program.append(self.penalty.gradient_kernel(*buffers, batch.n_rows))
+        return [*program, self.optimizer.update]
+
+    def _pass(self, network: Network, batch: Batch) -> list[Kernel]:
+        """Return the kernels that fill a network's gradients from a batch."""
+        kernels: list[Kernel] = []
+        inputs, shares = batch.inputs, batch.shares
+        if batch.n_rows in self.norms:
+            norm = self.norms[batch.n_rows]
+            inputs = norm.forward(inputs, shares, batch.correction, kernels)
+        kernels += network.forward_kernels(inputs, batch.logits)
+        logits = batch.logits.values
+        kernels += residual_kernels(logits, batch.offsets, shares, network.residuals)
+        return kernels + network.backward_kernels()
 
     def _end_epoch(self, losses: list[float], report: EpochReport | None) -> None:
         """Record the losses, keep the best weights, report."""
@@ -653,24 +677,6 @@ class Block:
             progress.converged,
             diverged,
         )
-
-
-class Pass:
-    """Forward and backward over a slice of a batch."""
-
-    def __init__(self, network: Network, norm: BatchNormInput | None) -> None:
-        self.network = network
-        self.norm = norm
-
-    def run(self, batch: Batch) -> None:
-        """Fill the gradients of the network and the logits of the batch."""
-        inputs = batch.inputs
-        if self.norm is not None:
-            self.norm.set_row_shares(batch.shares, batch.correction)
-            inputs = self.norm.forward(inputs)
-        logits = self.network.forward(inputs, batch.logits)
-        write_residuals(logits, batch.offsets, batch.shares, self.network.residuals)
-        self.network.backward()
 
 
 @dataclass(frozen=True)

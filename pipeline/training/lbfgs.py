@@ -31,8 +31,9 @@ from pipeline.training.network import (
     Network,
     ParameterLayout,
     initial_parameters,
+    run_all,
 )
-from pipeline.training.objective import Penalty, member_losses, write_residuals
+from pipeline.training.objective import Penalty, member_losses, residual_kernels
 from pipeline.training.threads import bare_kernels, one_thread_per_kernel
 
 CPU = torch.device("cpu")
@@ -108,10 +109,10 @@ class FullBatch:
             logits = network.forward(inputs)
             loss += float(member_losses(logits, batch.signs, shares))
             offsets = (batch.signs + 1).mul_(-0.5).mul_(shares)
-            write_residuals(logits, offsets, shares, network.residuals)
+            run_all(residual_kernels(logits, offsets, shares, network.residuals))
             network.backward()
             self.total_gradient += self.gradients
-        self.penalty.add_gradient(self.parameters, self.total_gradient, 1)
+        self.penalty.gradient_kernel(self.parameters, self.total_gradient, 1)()
         return loss, self.total_gradient.double().numpy().copy()
 
 

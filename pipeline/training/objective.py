@@ -13,6 +13,7 @@ as in scikit-learn's MLPClassifier; its derivative at logit :math:`z_i` is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -50,10 +51,10 @@ def member_losses(logits: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
     return logsigmoid(signs * logits).mul_(shares).sum(-1).neg_()
 
 
-def write_residuals(
+def residual_kernels(
     logits: Tensor, offsets: Tensor, shares: Tensor, out: Tensor
-) -> None:
-    """Write the loss's gradient at the logits.
+) -> list[Callable[[], object]]:
+    """Return what writes the loss's gradient at the logits.
 
     Parameters
     ----------
@@ -66,8 +67,10 @@ def write_residuals(
     out : Tensor of shape (n_members, n_rows)
         Gets ``shares * (sigmoid(logits) - targets)``.
     """
-    torch.sigmoid(logits, out=out)
-    torch.addcmul(offsets, out, shares, out=out)
+    return [
+        partial(torch.sigmoid, logits, out=out),
+        partial(torch.addcmul, offsets, out, shares, out=out),
+    ]
 
 
 class Penalty:
@@ -88,11 +91,13 @@ class Penalty:
         self.strengths = strengths
         self.slots = slots
 
-    def add_gradient(
+    def gradient_kernel(
         self, parameters: Tensor, gradients: Tensor, batch_size: int
-    ) -> None:
-        """Add the penalty's gradient for a batch of ``batch_size`` rows."""
-        gradients.addcmul_(parameters, self.strengths, value=1.0 / batch_size)
+    ) -> Callable[[], object]:
+        """Return what adds the penalty's gradient for a batch of so many rows."""
+        return partial(
+            gradients.addcmul_, parameters, self.strengths, value=1.0 / batch_size
+        )
 
     def values(self, parameters: Tensor, batch_size: float) -> Tensor:
         """Return each member's penalty for a batch of that size, (n_members,)."""
