@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from scipy.special import expit
 
 from pipeline.training.network import Architecture, ParameterLayout
@@ -65,7 +66,10 @@ def test_residuals_are_the_derivative_of_the_losses():
     targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
     shares = torch.tensor([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]], dtype=torch.float64)
     logits.requires_grad_()
-    member_losses(logits, 2 * targets - 1, shares).sum().backward()
+    theirs = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    (theirs * shares).sum().backward()
+    losses = member_losses(logits.detach(), 2 * targets - 1, shares)
+    torch.testing.assert_close(losses, (theirs * shares).sum(1).detach())
     found = residuals_of(logits.detach(), targets, shares)
     torch.testing.assert_close(found, logits.grad, rtol=1e-12, atol=1e-15)
     flipped = residuals_of(logits.detach(), 1 - targets, shares)

@@ -38,7 +38,12 @@ from pipeline.training.network import (
     initial_parameters,
     run_all,
 )
-from pipeline.training.objective import Penalty, member_losses, residual_kernels
+from pipeline.training.objective import (
+    Penalty,
+    loss_kernels,
+    member_losses,
+    residual_kernels,
+)
 from pipeline.training.optimizer import (
     OPTIMIZERS,
     RECORDABLE,
@@ -378,7 +383,7 @@ class Block:
         )
         self.optimizer.n_steps = states[0].n_steps
         self.rates: list[float] = []
-        self.no_losses = self.parameters.new_zeros(len(states), dtype=torch.float64)
+        self.losses = self.parameters.new_zeros(len(states), dtype=torch.float64)
         self.statistics = InputStatistics.initial(
             self.architecture, len(states), self.device
         )
@@ -421,7 +426,7 @@ class Block:
         self.slice_gradients = [self.gradients]
         self.networks: dict[int, list[Network]] = {}
         self.norms: dict[int, BatchNormInput] = {}
-        self.programs: dict[int, list[Kernel]] = {}
+        self.programs: dict[Batch | Piece, list[Kernel]] = {}
         self.launch = repeated(self._run_kernels, self.device)
         for n_rows in {stop - start for start, stop in self.batches}:
             if self.architecture.input_norm is not None:
@@ -460,12 +465,12 @@ class Block:
         """Train until every member has stopped; return results by member number."""
         while self.members:
             self._begin_epoch()
-            losses = self._start_losses()
+            self._begin_losses()
             for piece in self.reader.read(self.orders):
                 for batch in piece.batches:
                     self._step(batch)
-                losses += self._piece_losses(piece)
-            self._end_epoch(losses.tolist(), report)
+                self._add_losses(piece)
+            self._end_epoch(self.losses.tolist(), report)
             self._take_out_stopped()
         return self.results
 
@@ -518,16 +523,19 @@ class Block:
                 drawn[key] = shuffled(index, given.seed, epochs[place], self.generator)
             self.orders[place] = drawn[key]
 
-    def _start_losses(self) -> Tensor:
-        """Return every member's penalty per unit of weight at the epoch's start."""
-        if self.penalty is None:
-            return self.no_losses.clone()
-        batch_size = self.n_rows / len(self.batches)
-        return self.penalty.values(self.parameters, batch_size).double()
+    def _begin_losses(self) -> None:
+        """Begin with every member's penalty per unit of weight, before the epoch."""
+        self.losses.zero_()
+        if self.penalty is not None:
+            batch_size = self.n_rows / len(self.batches)
+            self.losses += self.penalty.values(self.parameters, batch_size)
 
-    def _piece_losses(self, piece: Piece) -> Tensor:
-        """Return every member's part of the epoch's loss from a piece's logits."""
-        return member_losses(piece.logits, piece.signs, piece.epoch_shares)
+    def _add_losses(self, piece: Piece) -> None:
+        """Add every member's loss on a piece, from the logits of its steps."""
+        if piece not in self.programs:
+            labels = (piece.signs, piece.epoch_shares)
+            self.programs[piece] = loss_kernels(piece.logits, *labels, self.losses)
+        run_all(self.programs[piece])
 
     def _step(self, batch: Batch) -> None:
         """Take one optimizer step on one batch."""
@@ -539,9 +547,9 @@ class Block:
 
     def _run_kernels(self, batch: Batch) -> None:
         """Do what a step consists of, on static buffers only."""
-        program = self.programs.get(id(batch))
+        program = self.programs.get(batch)
         if program is None:
-            program = self.programs[id(batch)] = self._program(batch)
+            program = self.programs[batch] = self._program(batch)
         for kernel in program:
             kernel()
 

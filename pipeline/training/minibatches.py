@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse
@@ -164,7 +164,8 @@ def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """Views of one batch's rows and labels.
 
     Labels are ``(n_members, n_rows)``: ``signs`` is 1 or -1, ``shares`` is each row's
@@ -249,7 +250,7 @@ class Piece:
         parts = [
             self._rows(place, start + first, start + last) for first, last in slices
         ]
-        return batch._replace(parts=tuple(parts))
+        return replace(batch, parts=tuple(parts))
 
     def _rows(self, place: int, start: int, stop: int) -> Batch:
         """Return the views of some rows of the batch at a place."""

@@ -17,7 +17,9 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+
+# What torch.nn.functional.logsigmoid is, with the argument ``out``.
+log_sigmoid: Callable[..., Tensor] = torch._C._nn.log_sigmoid
 
 
 def member_losses(logits: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
@@ -46,9 +48,35 @@ def member_losses(logits: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
     --------
     >>> zeros = torch.zeros(2, 4)
     >>> member_losses(zeros, zeros + 1, torch.full((2, 4), 0.25))
-    tensor([0.6931, 0.6931])
+    tensor([0.6931, 0.6931], dtype=torch.float64)
     """
-    return logsigmoid(signs * logits).mul_(shares).sum(-1).neg_()
+    losses = logits.new_zeros(len(logits), dtype=torch.float64)
+    for kernel in loss_kernels(logits, signs, shares, losses):
+        kernel()
+    return losses
+
+
+def loss_kernels(
+    logits: Tensor, signs: Tensor, shares: Tensor, losses: Tensor
+) -> list[Callable[[], object]]:
+    """Return what adds the weighted cross-entropy of some rows to ``losses``.
+
+    Parameters
+    ----------
+    logits, signs, shares : Tensor of shape (n_members, n_rows)
+        As in ``member_losses``; read whenever the kernels run.
+    losses : Tensor of shape (n_members,)
+        Added to, in float64.
+    """
+    margins, rows = signs.new_empty(2, *signs.shape)
+    sums = signs.new_empty(len(signs))
+    return [
+        partial(torch.mul, signs, logits, out=margins),
+        partial(log_sigmoid, margins, out=rows),
+        partial(rows.mul_, shares),
+        partial(torch.sum, rows, -1, out=sums),
+        partial(losses.sub_, sums),
+    ]
 
 
 def residual_kernels(

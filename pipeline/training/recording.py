@@ -26,13 +26,13 @@ class RecordedSteps:
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.recordings: dict[int, Recording] = {}
+        self.recordings: dict[Any, Recording] = {}
 
     def __call__(self, batch: Any) -> None:
         """Take the step on a batch; it is told from others by its identity."""
-        if id(batch) not in self.recordings:
-            self.recordings[id(batch)] = Recording(self.step, batch)
-        self.recordings[id(batch)].play()
+        if batch not in self.recordings:
+            self.recordings[batch] = Recording(self.step, batch)
+        self.recordings[batch].play()
 
 
 class Recording:
