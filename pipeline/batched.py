@@ -13,7 +13,7 @@ import time
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +61,8 @@ UNKNOWN_FREE_BYTES = 2 << 30  # where the system does not say
 
 # Python 3.14 and later can keep warning filters per thread.
 PER_THREAD_FILTERS = bool(getattr(sys.flags, "context_aware_warnings", False))
+
+MOST_FAILURES = 3  # of workers, before the rest is trained in this process
 
 NOTE = "Raised in a task of a batched search:\n"
 
@@ -775,31 +777,46 @@ class Workers:
         """
         n_workers = self.backend.effective_n_jobs(-1)
         n_members = sum(len(group.places) for group in groups)
+        known: dict[int, Any] = {}
         jobs, blocks = [], []
         for number, group in enumerate(groups):
             members = group.program.members
             n_blocks = math.ceil(n_workers * len(members) / n_members)
             bounds = [len(members) * part // n_blocks for part in range(n_blocks + 1)]
             for first, last in pairwise(bounds):
-                parcel, tables = pack(group.program, members[first:last])
+                parcel, tables = pack(group.program, members[first:last], known)
                 jobs.append(joblib.delayed(_train_safely)(parcel, *tables))
                 blocks.append((number, first))
         joined: list[list[MemberResult] | Exception] = [[] for _ in groups]
-        with joblib.parallel_config(backend=self.backend, n_jobs=-1):
-            for (number, first), found in zip(blocks, self._call(jobs), strict=True):
-                _tell(group_report(groups[number], report), first, found)
-                joined[number] = _extended(joined[number], found)
+        for (number, first), found in zip(blocks, self._call(jobs), strict=True):
+            _tell(group_report(groups[number], report), first, found)
+            joined[number] = _extended(joined[number], found)
         return joined
 
-    def _call(self, jobs: Sequence[Any]) -> Iterable[Any]:
-        """Return the jobs' results, one by one where the backend can."""
+    def _call(self, jobs: Sequence[Any]) -> Iterator[Any]:
+        """Yield the jobs' results in order; do again what is lost with a worker."""
+        n_done = n_failures = 0
+        while n_done < len(jobs):
+            try:
+                for found in self._call_once(jobs[n_done:]):
+                    n_done += 1
+                    yield found
+            except Exception as error:
+                n_failures += 1
+                if n_failures == MOST_FAILURES:
+                    yield from [error] * (len(jobs) - n_done)
+                    return
+
+    def _call_once(self, jobs: Sequence[Any]) -> Iterator[Any]:
+        """Yield the jobs' results, one by one where the backend can."""
         lazy = self.backend.supports_return_generator
-        parallel = joblib.Parallel(
-            batch_size=1,
-            pre_dispatch="all",
-            return_as="generator" if lazy else "list",
-        )
-        return parallel(jobs)  # type: ignore[no-any-return]
+        with joblib.parallel_config(backend=self.backend, n_jobs=-1):
+            parallel = joblib.Parallel(
+                batch_size=1,
+                pre_dispatch="all",
+                return_as="generator" if lazy else "list",
+            )
+        yield from parallel(jobs)
 
 
 def _tell(

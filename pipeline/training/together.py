@@ -300,11 +300,14 @@ class Parcel:
     members: list[tuple[Any, tuple[int, ...], tuple[int, ...] | None]]
 
 
-def pack(program: Training, members: Sequence[Member]) -> tuple[Parcel, list[Any]]:
+def pack(
+    program: Training, members: Sequence[Member], known: dict[int, Any]
+) -> tuple[Parcel, list[Any]]:
     """Return a parcel and the tables it needs, each table once.
 
-    Tables are NumPy arrays or SciPy matrices: what joblib's backends send once for
-    all parcels, or map into memory.
+    Tables are NumPy arrays or SciPy matrices: what joblib's backends map into memory,
+    or send once for all parcels, for which those ``known`` by the ids of their tensors
+    are used again.
     """
     numbers: dict[int, int] = {}
     tables: list[Any] = []
@@ -312,7 +315,7 @@ def pack(program: Training, members: Sequence[Member]) -> tuple[Parcel, list[Any
     def number_of(part: Rows | Tensor) -> int:
         if id(part) not in numbers:
             numbers[id(part)] = len(tables)
-            tables.append(_bare(part))
+            tables.append(known.setdefault(id(part), _bare(part)))
         return numbers[id(part)]
 
     def packed(rows: RowSet | None) -> tuple[int, ...] | None:
