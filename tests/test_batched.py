@@ -126,8 +126,8 @@ def assert_same(found, expected):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other)
-    elif getattr(expected, "dtype", None) == object:  # estimators among parameters
-        assert list(map(repr, found)) == list(map(repr, expected))
+    elif np.asarray(expected).dtype.kind == "O":  # estimators among parameters
+        assert repr(found) == repr(expected)
     else:
         np.testing.assert_array_equal(found, expected)
 
