@@ -669,7 +669,7 @@ def test_partial_fit_and_warm_start_go_on_alone(table):
 class TestMemoryLimit:
     def test_makes_several_batches(self, table, flushes):
         expected = search().fit(*table)
-        one_fit = 2.5 * 97 * 4 * 8
+        one_fit = batched.HELD_COPIES * 97 * 4 * 8
         with batched_fits(memory_limit=int(12 * one_fit)):
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
@@ -704,6 +704,45 @@ class TestMemoryLimit:
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
         assert max(flushes) < 9
+
+
+LARGE = """
+import sys, warnings
+from pathlib import Path
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from pipeline import TorchBinaryClassifier, batched_fits
+
+def status(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.normal(size=(100_000, 50))
+y = (X[:, 0] + rng.normal(size=len(X)) > 0).astype(int)
+net = TorchBinaryClassifier((4,), max_iter=1, batch_size=2000, random_state=0)
+model = make_pipeline(StandardScaler(), net)
+model.fit(X[:5000], y[:5000])
+grid = {"torchbinaryclassifier__alpha": np.geomspace(1e-4, 1, 40)}
+before = status("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+with batched_fits(memory_limit=10**9):
+    GridSearchCV(model, grid, cv=5, refit=False).fit(X, y)
+print(status("VmHWM") - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_peak_memory_of_a_large_search_is_within_the_limit():
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True
+    )
+    assert 0.5e9 < int(done.stdout) < 1.2e9
 
 
 class Locked(TorchBinaryClassifier):

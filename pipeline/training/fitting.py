@@ -144,6 +144,26 @@ def train_members(
         If a value overflows, batch normalisation has one row only, or the training
         diverges.
     """
+    # No name for the training here: its tables are freed where equal ones are known.
+    train_all = thread_trainer()
+    if past is not None or train_all is None:  # a run that goes on has no company
+        train_all = run
+    results = train_all(
+        _prepared(data, settings, seeds, splits, held_out, past, column_names)
+    )
+    return _fitted(results, settings)
+
+
+def _prepared(
+    data: FitData,
+    settings: dict[str, Any],
+    seeds: Sequence[int],
+    splits: list[tuple[Any, Any]] | None,
+    held_out: FitData | None,
+    past: dict[str, Any] | None,
+    column_names: Sequence[str],
+) -> Training:
+    """Return the members that ``train_members`` is to train."""
     dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
     table = _table(data, dtype, column_names)
     watched = None if held_out is None else _table(held_out, dtype, column_names)
@@ -159,11 +179,7 @@ def train_members(
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
         raise ValueError(msg)
-    training = _training(settings, table.features.n_features, dtype, members)
-    train_all = thread_trainer()
-    if past is not None or train_all is None:  # a run that goes on has no company
-        train_all = run
-    return _fitted(train_all(training), settings)
+    return _training(settings, table.features.n_features, dtype, members)
 
 
 def _training(
@@ -262,9 +278,11 @@ def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
         if dense.dtype != data.features.dtype:
             _check_finite(dense, data, numpy_dtype, names)
         features = DenseRows(tensor_over(dense))
-    targets = torch.tensor(data.targets, dtype=dtype)
-    weights = torch.tensor(data.weights, dtype=torch.float64)
-    return RowSet(features, torch.arange(len(targets)), targets, weights)
+    # By NumPy: torch would start a pool of its own in every thread that prepares a fit.
+    index = torch.from_numpy(np.arange(len(data.targets)))
+    targets = torch.from_numpy(data.targets.astype(numpy_dtype))
+    weights = torch.from_numpy(data.weights.astype(np.float64))
+    return RowSet(features, index, targets, weights)
 
 
 def _check_finite(
@@ -314,8 +332,8 @@ def _hyperparameters(
 ) -> Hyperparameters:
     """Return one member's hyperparameters."""
     given = {name: settings[name] for name in MEMBER_SETTINGS}
-    targets = train.targets[train.index].double()
-    weights = train.weights[train.index]
+    targets = train.targets.numpy()[train.index.numpy()].astype(np.float64)
+    weights = train.weights.numpy()[train.index.numpy()]
     share = float((targets * weights).sum() / weights.sum())
     if targets.min() == targets.max():  # a stream may begin with one class
         share = 0.5

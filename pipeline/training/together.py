@@ -38,10 +38,10 @@ class SharedTables:
         self._lock = threading.Lock()
         self.n_bytes = 0
 
-    def share(self, training: Training) -> Training:
-        """Return the training with its tables replaced by equal ones known before."""
+    def share(self, training: Training) -> None:
+        """Replace a training's tables by equal ones known before."""
         seen: dict[int, Any] = {}
-        members = [
+        training.members[:] = [
             replace(
                 member,
                 train=self._shared_rows(member.train, seen),
@@ -51,7 +51,6 @@ class SharedTables:
             )
             for member in training.members
         ]
-        return replace(training, members=members)
 
     def _shared_rows(self, rows: RowSet, seen: dict[int, Any]) -> RowSet:
         """Return a row set of shared parts."""
@@ -151,7 +150,7 @@ def train_together(
     Parameters
     ----------
     trainings : sequence of Training
-        From ``SharedTables.share``: what is equal is one object.
+        After ``SharedTables.share``: what is equal is one object.
     report : callable, optional
         Called with (fit, member, epoch, loss, validation loss or None).
     run_groups : callable, optional
