@@ -511,6 +511,8 @@ class Gathering:
         self._n_in_batch = len(self._batch)
         self._batch_begun = False
         self._tables = SharedTables()
+        if self.workers is not None:
+            self.workers.stopped = False
         self._batch[0].task.wake.release()
 
     def _step_down(self, task: Task) -> None:
@@ -705,6 +707,8 @@ class Gathering:
             self._waiting = [fit for fit in self._waiting if not fit.task.abandoned]
             self._ready = deque(task for task in self._ready if not task.abandoned)
             self._n_in_batch = sum(not fit.task.abandoned for fit in self._batch)
+            if self.workers is not None and not self._n_in_batch:
+                self.workers.stop()
             self._unstarted = deque(
                 task for task in self._unstarted if not task.abandoned
             )
@@ -768,6 +772,14 @@ class Workers:
             self.backend = config["backend"]
         # Not nested: the backends refuse processes below the first level.
         self.backend.nesting_level = 0
+        self.stopped = False
+        self._parallel: Any = None
+
+    def stop(self) -> None:
+        """End the current run, from any thread."""
+        self.stopped = True
+        if self._parallel is not None:
+            self._parallel.timeout = 0  # it looks at it all the time
 
     def run(
         self, groups: Sequence[Group], report: FitReport | None
@@ -803,6 +815,8 @@ class Workers:
                     n_done += 1
                     yield found
             except Exception as error:
+                if self.stopped:
+                    raise Abandoned from error
                 n_failures += 1
                 if n_failures == MOST_FAILURES:
                     yield from [error] * (len(jobs) - n_done)
@@ -812,12 +826,14 @@ class Workers:
         """Yield the jobs' results, one by one where the backend can."""
         lazy = self.backend.supports_return_generator
         with joblib.parallel_config(backend=self.backend, n_jobs=-1):
-            parallel = joblib.Parallel(
+            self._parallel = joblib.Parallel(
                 batch_size=1,
                 pre_dispatch="all",
                 return_as="generator" if lazy else "list",
             )
-        yield from parallel(jobs)
+        if self.stopped:
+            raise Abandoned
+        yield from self._parallel(jobs)
 
 
 def _tell(
@@ -908,12 +924,14 @@ class EpochCount:
         self.n_epochs = 0
         self.n_trained = 0
         self.start = time.monotonic()
+        self._lock = threading.Lock()
 
     def reach(self, fit: int, place: int, epoch: int) -> None:
-        """Record that a member has ended an epoch."""
-        self.n_epochs += epoch - self.reached[fit, place]
-        self.reached[fit, place] = epoch
-        self.n_trained += epoch == self.wanted[fit, place]
+        """Record that a member has ended an epoch; several threads may."""
+        with self._lock:
+            self.n_epochs += epoch - self.reached[fit, place]
+            self.reached[fit, place] = epoch
+            self.n_trained += epoch == self.wanted[fit, place]
 
     def describe(self, *, finished: bool = False) -> str:
         """Return the line's text."""

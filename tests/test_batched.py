@@ -794,30 +794,34 @@ def told(*arguments):
     return run(*arguments)
 batched.train_together = told
 try:
-    with batched_fits():
+    with batched_fits(backend=BACKEND):
         NESTED and cross_validate(search, X, y, cv=3) or search.fit(X, y)
 except KeyboardInterrupt:
-    print("interrupted", threading.active_count())
+    ours = [one for one in threading.enumerate() if one.name == "batched-fit"]
+    print("interrupted", len(ours))
 """
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_interrupt_stops_the_training_and_all_threads(nested):
+@pytest.mark.parametrize(
+    ("nested", "backend"), [(False, None), (True, None), (False, "loky")]
+)
+def test_interrupt_stops_the_training_and_all_threads(nested, backend):
+    source = INTERRUPTED.replace("NESTED", repr(nested))
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED.replace("NESTED", str(nested))],
+        [sys.executable, "-c", source.replace("BACKEND", repr(backend))],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stdout.readline() == "training\n"
-        time.sleep(0.3)
+        time.sleep(0.3 if backend is None else 3)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
-    assert rest == "interrupted 1\n"
+    assert rest == "interrupted 0\n"
     assert process.returncode == 0
 
 
@@ -934,16 +938,16 @@ class TestRandomSearches:
         return kinds
 
     @pytest.mark.filterwarnings("ignore")
-    def test_fifty(self, small, monkeypatch):
-        kinds = self.compare(range(50), small, monkeypatch)
+    def test_thirty(self, small, monkeypatch):
+        kinds = self.compare(range(30), small, monkeypatch)
         assert kinds[dict] > 10
-        assert kinds["RuntimeError"] > 1
+        assert kinds["RuntimeError"] > 0
 
     @pytest.mark.slow
     @pytest.mark.timeout(900)
     @pytest.mark.filterwarnings("ignore")
     def test_a_thousand(self, small, monkeypatch):
-        self.compare(range(50, 1050), small, monkeypatch)
+        self.compare(range(30, 1030), small, monkeypatch)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
