@@ -816,7 +816,7 @@ def test_interrupt_stops_the_training_and_all_threads(nested, backend):
         assert process.stdout.readline() == "training\n"
         time.sleep(0.3 if backend is None else 3)
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()
