@@ -996,6 +996,7 @@ class TestOtherProcesses:
 def cluster():
     """Return a client of two worker processes that are reached over TCP."""
     distributed = pytest.importorskip("distributed")
+    environment = dict(os.environ)  # in which it sets the workers' number of threads
     with (
         distributed.LocalCluster(
             n_workers=2,
@@ -1008,6 +1009,8 @@ def cluster():
         distributed.Client(started) as client,
     ):
         yield client
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.mark.filterwarnings("ignore")
