@@ -6,9 +6,12 @@ Importing the package, loading a saved pipeline and scoring with it import no to
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from joblib import register_parallel_backend
 
 if TYPE_CHECKING:
+    from pipeline.batched import batched_fits as batched_fits
     from pipeline.classifier import TorchBinaryClassifier as TorchBinaryClassifier
     from pipeline.exceptions import ArtefactError as ArtefactError
     from pipeline.exceptions import OutputError as OutputError
@@ -23,6 +26,7 @@ _HOMES = {
     "TableError": "pipeline.exceptions",
     "TorchBinaryClassifier": "pipeline.classifier",
     "UnscaledInputWarning": "pipeline.exceptions",
+    "batched_fits": "pipeline.batched",
 }
 
 __all__ = [
@@ -32,6 +36,7 @@ __all__ = [
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",
+    "batched_fits",
 ]
 
 
@@ -46,3 +51,11 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """Return the public names."""
     return sorted(__all__)
+
+
+def _batched_backend(**parameters: Any) -> Any:
+    """Return what ``joblib.parallel_config(backend="batched")`` stands for."""
+    return import_module("pipeline.batched").BatchedBackend(**parameters)
+
+
+register_parallel_backend("batched", _batched_backend)

@@ -60,13 +60,19 @@ TABLE = {
         ),
         others=TENSORS,
     ),
+    "training.company": Room(),
     "training.fitting": Room(
         ours=(
+            "training.company",
             "training.network",
             "training.minibatches",
             "training.engine",
             "training.lbfgs",
         ),
+        others=TENSORS,
+    ),
+    "training.together": Room(
+        ours=("training.minibatches", "training.engine", "training.fitting"),
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
@@ -81,7 +87,17 @@ TABLE = {
         ),
         others=("numpy", "scipy", "sklearn"),
     ),
-    "": Room(ours=("exceptions", "classifier")),
+    "batched": Room(
+        ours=(
+            "training.company",
+            "training.engine",
+            "training.fitting",
+            "training.minibatches",
+            "training.together",
+        ),
+        others=("joblib",),
+    ),
+    "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),

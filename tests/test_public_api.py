@@ -21,6 +21,7 @@ PUBLIC = [
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",
+    "batched_fits",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.

@@ -161,13 +161,9 @@ def test_a_step_on_the_cpu_is_not_recorded():
 @pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
 def test_a_gpu_trains_the_same_networks(solver):
     members = make_members(dropout=0.3)
-    there = [
-        Member(one.train.to(torch.device("cuda")), one.hyperparameters)
-        for one in members
-    ]
     architecture = Architecture(4, (6, 3), "tanh", None, torch.float64)
     plain = fit(solver, members)
-    found = fit_many(architecture, solver, there, batch_size=16, device="cuda")
+    found = fit_many(architecture, solver, members, batch_size=16, device="cuda")
     for one, other in zip(plain, found, strict=True):
         for a, b in zip(one.state.coefs, other.state.coefs, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-9)

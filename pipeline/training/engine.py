@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -199,6 +200,7 @@ def fit_many(
     fit the cache; each block is trained to its end.
     """
     results: dict[int, MemberResult] = {}
+    members = _on_device(members, torch.device(device))
 
     @bare_kernels()
     def train(numbers: list[int], n_threads: int) -> None:
@@ -215,6 +217,29 @@ def fit_many(
         inner = n_threads if len(blocks) == 1 else 1
         team.run([partial(train, numbers, inner) for numbers in blocks])
     return [results[number] for number in range(len(members))]
+
+
+def _on_device(members: Sequence[Member], device: torch.device) -> Sequence[Member]:
+    """Return the members with their rows on a device; shared rows stay shared."""
+    if device.type == "cpu":
+        return members
+    moved: dict[int, Any] = {}
+
+    def there(part: Any) -> Any:
+        return moved.setdefault(id(part), part.to(device))
+
+    def rows_there(rows: RowSet) -> RowSet:
+        parts = (rows.features, rows.index, rows.targets, rows.weights)
+        return RowSet(*map(there, parts))
+
+    return [
+        replace(
+            member,
+            train=rows_there(member.train),
+            validation=member.validation and rows_there(member.validation),
+        )
+        for member in members
+    ]
 
 
 def block_size(architecture: Architecture, batch_size: int) -> int:

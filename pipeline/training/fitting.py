@@ -16,7 +16,9 @@ import torch
 from scipy.special import logit
 from torch import Tensor
 
+from pipeline.training.company import thread_trainer
 from pipeline.training.engine import (
+    EpochReport,
     Hyperparameters,
     Member,
     MemberResult,
@@ -77,6 +79,32 @@ class FittedMembers:
     optimizer_state: list[dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class Training:
+    """The networks of one fit, ready to be trained, and the program that does it.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Shared by all members.
+    solver : {"adam", "adamw", "sgd", "lbfgs"}
+    members : list of Member
+    batch_size : int
+        Rows per step and member.
+    device : str
+        A torch device.
+    verbose : bool
+        Whether to print the losses of every epoch.
+    """
+
+    architecture: Architecture
+    solver: str
+    members: list[Member]
+    batch_size: int
+    device: str
+    verbose: bool
+
+
 def train_members(
     data: FitData,
     settings: dict[str, Any],
@@ -87,7 +115,7 @@ def train_members(
     past: dict[str, Any] | None,
     column_names: Sequence[str],
 ) -> FittedMembers:
-    """Train one member per seed.
+    """Train one member per seed, in the company that the thread's trainer finds.
 
     Parameters
     ----------
@@ -116,19 +144,29 @@ def train_members(
         If a value overflows, batch normalisation has one row only, or the training
         diverges.
     """
-    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
-    architecture = Architecture(
-        data.features.shape[1],
-        settings["hidden_layer_sizes"],
-        settings["activation"],
-        settings["input_norm"],
-        dtype,
+    # No name for the training here: its tables are freed where equal ones are known.
+    train_all = thread_trainer()
+    if past is not None or train_all is None:  # a run that goes on has no company
+        train_all = run
+    results = train_all(
+        _prepared(data, settings, seeds, splits, held_out, past, column_names)
     )
-    device = torch.device(resolve_device(settings["device"]))
-    table = _table(data, dtype, column_names).to(device)
-    watched = None
-    if held_out is not None:
-        watched = _table(held_out, dtype, column_names).to(device)
+    return _fitted(results, settings)
+
+
+def _prepared(
+    data: FitData,
+    settings: dict[str, Any],
+    seeds: Sequence[int],
+    splits: list[tuple[Any, Any]] | None,
+    held_out: FitData | None,
+    past: dict[str, Any] | None,
+    column_names: Sequence[str],
+) -> Training:
+    """Return the members that ``train_members`` is to train."""
+    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
+    table = _table(data, dtype, column_names)
+    watched = None if held_out is None else _table(held_out, dtype, column_names)
     members = []
     for number, seed in enumerate(seeds):
         train, validation = table, watched
@@ -141,22 +179,61 @@ def train_members(
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
         raise ValueError(msg)
-    return _fitted(_run(architecture, settings, members), settings)
+    return _training(settings, table.features.n_features, dtype, members)
 
 
-def _run(
-    architecture: Architecture, settings: dict[str, Any], members: list[Member]
-) -> list[MemberResult]:
-    """Train the members by the solver's program."""
-    report = _print_epoch if settings["verbose"] else None
-    if settings["solver"] == "lbfgs":
-        return fit_lbfgs(architecture, members, report)
-    return fit_many(
+def _training(
+    settings: dict[str, Any],
+    n_features: int,
+    dtype: torch.dtype,
+    members: list[Member],
+) -> Training:
+    """Return the members with the program that is to train them."""
+    architecture = Architecture(
+        n_features,
+        settings["hidden_layer_sizes"],
+        settings["activation"],
+        settings["input_norm"],
+        dtype,
+    )
+    solver = settings["solver"]
+    device = "cpu" if solver == "lbfgs" else resolve_device(settings["device"])
+    return Training(
         architecture,
-        settings["solver"],
+        solver,
         members,
-        batch_size=settings["batch_size"],
-        device=resolve_device(settings["device"]),
+        settings["batch_size"],
+        device,
+        bool(settings["verbose"]),
+    )
+
+
+def run(training: Training, report: EpochReport | None = None) -> list[MemberResult]:
+    """Train members by their solver's program, now and in this thread.
+
+    Parameters
+    ----------
+    training : Training
+        What to train.
+    report : callable, optional
+        Called with (member, epoch, loss, validation loss or None); the losses are
+        printed where the training asks for it and no other report is given.
+
+    Returns
+    -------
+    list of MemberResult
+        In the order of the members.
+    """
+    if report is None and training.verbose:
+        report = print_epoch
+    if training.solver == "lbfgs":
+        return fit_lbfgs(training.architecture, training.members, report)
+    return fit_many(
+        training.architecture,
+        training.solver,
+        training.members,
+        batch_size=training.batch_size,
+        device=training.device,
         report=report,
     )
 
@@ -179,7 +256,7 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def _print_epoch(member: int, epoch: int, loss: float, held_out: float | None) -> None:
+def print_epoch(member: int, epoch: int, loss: float, held_out: float | None) -> None:
     """Print one epoch's losses, as MLPClassifier does."""
     tail = "" if held_out is None else f", validation loss = {held_out:.8f}"
     print(f"Member {member}, iteration {epoch}, loss = {loss:.8f}{tail}")  # noqa: T201
@@ -200,10 +277,12 @@ def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
             dense = np.asarray(data.features, dtype=numpy_dtype)
         if dense.dtype != data.features.dtype:
             _check_finite(dense, data, numpy_dtype, names)
-        features = DenseRows(_tensor_over(dense))
-    targets = torch.tensor(data.targets, dtype=dtype)
-    weights = torch.tensor(data.weights, dtype=torch.float64)
-    return RowSet(features, torch.arange(len(targets)), targets, weights)
+        features = DenseRows(tensor_over(dense))
+    # By NumPy: torch would start a pool of its own in every thread that prepares a fit.
+    index = torch.from_numpy(np.arange(len(data.targets)))
+    targets = torch.from_numpy(data.targets.astype(numpy_dtype))
+    weights = torch.from_numpy(data.weights.astype(np.float64))
+    return RowSet(features, index, targets, weights)
 
 
 def _check_finite(
@@ -233,7 +312,7 @@ class _Interface:
         self.__array_interface__["data"] = (array.ctypes.data, False)
 
 
-def _tensor_over(array: Any) -> Tensor:
+def tensor_over(array: Any) -> Tensor:
     """Return a tensor over an array's memory; it is never written to."""
     if not array.flags.writeable:
         array = np.asarray(_Interface(array))
@@ -244,7 +323,7 @@ def _tensor_over(array: Any) -> Tensor:
 
 def _subset(table: RowSet, rows: Any) -> RowSet:
     """Return some rows of a table."""
-    index = torch.from_numpy(np.sort(rows).astype(np.int64)).to(table.index.device)
+    index = torch.from_numpy(np.sort(rows).astype(np.int64))
     return RowSet(table.features, index, table.targets, table.weights)
 
 
@@ -253,8 +332,8 @@ def _hyperparameters(
 ) -> Hyperparameters:
     """Return one member's hyperparameters."""
     given = {name: settings[name] for name in MEMBER_SETTINGS}
-    targets = train.targets[train.index].double()
-    weights = train.weights[train.index]
+    targets = train.targets.numpy()[train.index.numpy()].astype(np.float64)
+    weights = train.weights.numpy()[train.index.numpy()]
     share = float((targets * weights).sum() / weights.sum())
     if targets.min() == targets.max():  # a stream may begin with one class
         share = 0.5

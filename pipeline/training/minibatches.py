@@ -134,17 +134,6 @@ class RowSet:
     def __len__(self) -> int:
         return len(self.index)
 
-    def to(self, device: torch.device) -> RowSet:
-        """Return the rows on a device, themselves where they are there already."""
-        if self.index.device == device:
-            return self
-        return RowSet(
-            self.features.to(device),
-            self.index.to(device),
-            self.targets.to(device),
-            self.weights.to(device),
-        )
-
 
 def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int, int]]:
     """Return the (start, stop) of every batch of an epoch.

@@ -1,0 +1,32 @@
+"""Who trains the fits of the current thread; knows threads only.
+
+A fit hands its training to the thread's trainer, where there is one. Without one, as
+everywhere outside ``batched_fits``, it trains at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Trainer = Callable[[Any], Any]  # from a Training to its members' results
+
+_thread = threading.local()
+
+
+def thread_trainer() -> Trainer | None:
+    """Return who trains the fits of this thread; None if they train themselves."""
+    return getattr(_thread, "trainer", None)
+
+
+@contextmanager
+def trained_by(trainer: Trainer) -> Iterator[None]:
+    """Hand all trainings of this thread to a trainer; its own threads get none."""
+    before = thread_trainer()
+    _thread.trainer = trainer
+    try:
+        yield
+    finally:
+        _thread.trainer = before

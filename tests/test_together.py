@@ -1,0 +1,130 @@
+"""Many fits as few programs."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from pipeline.training.engine import Hyperparameters, Member
+from pipeline.training.fitting import Training, run
+from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
+from pipeline.training.network import Architecture
+from pipeline.training.together import (
+    SharedTables,
+    group_members,
+    pack,
+    train_parcel,
+    train_together,
+)
+
+ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
+
+
+def rows(n_rows=20, seed=0, sparse=False):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_rows, 3)).astype(np.float32)
+    features = DenseRows(torch.from_numpy(values))
+    if sparse:
+        features = SparseRows(scipy.sparse.csr_matrix(values))
+    targets = torch.from_numpy((values[:, 0] > 0).astype(np.float32))
+    weights = torch.ones(n_rows, dtype=torch.float64)
+    return RowSet(features, torch.arange(n_rows), targets, weights)
+
+
+def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam", **options):
+    """Return a training with one member per seed; options are those of the rows."""
+    given = [Hyperparameters(seed=seed, max_iter=2) for seed in seeds]
+    members = [Member(rows(n_rows, **options), one) for one in given]
+    return Training(ARCHITECTURE, solver, members, batch_size, "cpu", False)
+
+
+def shared(*trainings):
+    tables = SharedTables()
+    for one in trainings:
+        tables.share(one)
+    return list(trainings)
+
+
+def assert_equal(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one.loss_curve == other.loss_curve
+        for coef, wanted in zip(one.state.coefs, other.state.coefs, strict=True):
+            torch.testing.assert_close(coef, wanted, rtol=0, atol=0)
+
+
+class TestSharedTables:
+    def test_equal_content_becomes_one_object(self):
+        one, other = shared(training(), training())
+        first, second = one.members[0].train, other.members[0].train
+        for part in ("features", "index", "targets", "weights"):
+            assert getattr(first, part) is getattr(second, part)
+
+    @pytest.mark.parametrize("sparse", [False, True])
+    def test_other_content_stays_another(self, sparse):
+        one, other = shared(training(sparse=sparse), training(seed=1, sparse=sparse))
+        assert one.members[0].train.features is not other.members[0].train.features
+
+    def test_bytes_count_equal_tables_once(self):
+        tables = SharedTables()
+        tables.share(training())
+        n_bytes = tables.n_bytes
+        assert n_bytes == 20 * (3 * 4 + 8 + 4 + 8)
+        tables.share(training())
+        assert tables.n_bytes == n_bytes
+
+
+class TestGroups:
+    @pytest.mark.parametrize(
+        ("other", "n_groups"),
+        [
+            ({}, 1),
+            ({"n_rows": 21}, 1),
+            ({"batch_size": 4}, 2),
+            ({"solver": "sgd"}, 2),
+            ({"batch_size": 20}, 2),
+        ],
+    )
+    def test_are_of_equal_programs(self, other, n_groups):
+        assert len(group_members(shared(training(), training(**other)))) == n_groups
+
+    def test_full_batches_of_any_size_are_one(self):
+        fits = shared(training(20, 20), training(30, 30), training(25, 200))
+        (group,) = group_members(fits)
+        assert [len(one.train) for one in group.program.members] == [20, 30, 25]
+        for found, fit in zip(train_together(fits), fits, strict=True):
+            assert_equal(found.results, run(fit))
+
+    def test_twins_are_one_member_with_two_places(self):
+        (group,) = group_members(shared(training(seeds=(0, 1)), training(seeds=(1,))))
+        assert group.places == [[(0, 0)], [(0, 1), (1, 0)]]
+        assert len(group.program.members) == 2
+
+
+def test_every_fit_gets_its_own_results():
+    fits = shared(
+        training(seeds=(0, 1)), training(batch_size=4), training(23), training()
+    )
+    outcomes = train_together(fits)
+    for found, fit in zip(outcomes, fits, strict=True):
+        assert found.error is None
+        assert found.seconds > 0
+        assert_equal(found.results, run(fit))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_parcel_trains_to_the_same_bits_elsewhere(sparse):
+    (fit,) = shared(training(seeds=(0, 1), sparse=sparse))
+    parcel, tables = pack(fit, fit.members, {})
+    assert len(tables) == 4
+    sent = pickle.loads(pickle.dumps((parcel, tables)))
+    assert_equal(train_parcel(sent[0], *sent[1]), run(fit))
+
+
+def test_parcel_takes_read_only_tables():
+    (fit,) = shared(training())
+    parcel, tables = pack(fit, fit.members, {})
+    for table in tables:
+        table.flags.writeable = False
+    assert_equal(train_parcel(parcel, *tables), run(fit))
