@@ -5,10 +5,9 @@ Importing the package, loading a saved pipeline and scoring with it import no to
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from joblib import register_parallel_backend
 
 if TYPE_CHECKING:
     from pipeline.batched import batched_fits as batched_fits
@@ -45,6 +44,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
+    _register_backend()
     return getattr(import_module(_HOMES[name]), name)
 
 
@@ -58,4 +58,10 @@ def _batched_backend(**parameters: Any) -> Any:
     return import_module("pipeline.batched").BatchedBackend(**parameters)
 
 
-register_parallel_backend("batched", _batched_backend)
+@cache
+def _register_backend() -> None:
+    """Tell joblib of the backend: once, and not before the package is used.
+
+    joblib brings NumPy in, which the command line's help can do without.
+    """
+    import_module("joblib").register_parallel_backend("batched", _batched_backend)
