@@ -840,14 +840,12 @@ def _cell(features: Any, row: int, column: int) -> float:
 def _two_classes(y: Any, known: Any) -> Any:
     """Return both labels, sorted; refuse anything but two classes."""
     check_classification_targets(y)
-    column_or_1d(y)
-    kind = type_of_target(y, input_name="y")
-    found = np.unique(y)
+    found = np.unique(column_or_1d(y))
     if known is None:
-        if kind != "binary" and len(found) > 2:
+        if len(found) > 2:
             msg = (
                 "Only binary classification is supported. The type of the target is "
-                f"{kind}."
+                f"{type_of_target(y, input_name='y')}."
             )
             raise ValueError(msg)
         if len(found) < 2:

@@ -60,6 +60,10 @@ from pipeline.training.threads import Team, bare_kernels, one_thread_per_kernel
 BLOCK_BYTES = 2 << 20
 LARGEST_BLOCK = 64
 
+# Where the steps of all members take so many operations, as many blocks as threads
+# are made. Below, the blocks' threads would wait for Python's lock more than they win.
+SHARED_FLOPS = 12_000_000
+
 # A step of so many operations is cut into slices of rows, which threads share out.
 # How it is cut depends on the step alone: the bits are those of one thread.
 # Two slices of 512 rows beat four of 256 by 9 %: fewer, larger products.
@@ -278,22 +282,33 @@ def _blocks(
     batch_size: int,
     n_threads: int,
 ) -> list[list[int]]:
-    """Group members with equally many rows and steps; split to fit the cache."""
+    """Group members with equally many rows and steps; split to fit the cache.
+
+    Members on the same rows come together, since they share a gather where their
+    seeds are equal too, and among them those that one call can update.
+    """
     groups: dict[tuple[int, int, int, bool], list[int]] = {}
+    row_sets: dict[int, int] = {}
     for number, member in enumerate(members):
         held_out = 0 if member.validation is None else len(member.validation)
         n_steps = 0 if member.state is None else member.state.n_steps
         dropout = member.hyperparameters.dropout > 0
         key = (len(member.train), held_out, n_steps, dropout)
         groups.setdefault(key, []).append(number)
+        row_sets.setdefault(id(member.train.index), number)
+
+    def order(number: int) -> tuple[float, ...]:
+        member = members[number]
+        return (row_sets[id(member.train.index)], *_run_key(member))
+
     blocks = []
     for numbers in groups.values():
-        numbers.sort(key=lambda number: _run_key(members[number]))
-        largest = min(batch_size, len(members[numbers[0]].train))
-        size = block_size(architecture, largest)
-        n_blocks = -(-len(numbers) // size)
-        if 1 < n_blocks < n_threads:
-            n_blocks = min(n_threads, len(numbers))
+        numbers.sort(key=order)
+        n_rows = min(batch_size, len(members[numbers[0]].train))
+        n_blocks = -(-len(numbers) // block_size(architecture, n_rows))
+        flops = architecture.flops_per_row * n_rows * len(numbers)
+        if flops >= SHARED_FLOPS and len(groups) < n_threads:
+            n_blocks = max(n_blocks, min(n_threads, len(numbers)))
         bounds = [len(numbers) * part // n_blocks for part in range(n_blocks + 1)]
         blocks += [numbers[first:last] for first, last in pairwise(bounds)]
     return blocks

@@ -10,6 +10,7 @@ work run side by side and wait for each other asleep.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -70,9 +71,8 @@ class Team:
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._orders: list[SimpleQueue[Callable[[], object] | None]] = []
+        self._orders: SimpleQueue[_Work | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def __enter__(self) -> Team:
         return self
@@ -81,61 +81,67 @@ class Team:
         self.close()
 
     def run(self, tasks: Sequence[Callable[[], object]]) -> None:
-        """Call all tasks; raise what one of them raised, when all have ended."""
-        shares = [tasks[first :: self.n_threads] for first in range(self.n_threads)]
-        sent = [share for share in shares[1:] if share]
-        while len(self._threads) < len(sent):
+        """Call all tasks; raise what one of them raised, when all have ended.
+
+        Whoever is free takes the next task. A helper that does not get to run, on a
+        busy machine, is not waited for.
+        """
+        work = _Work(tasks)
+        n_helpers = min(self.n_threads, len(tasks)) - 1
+        while len(self._threads) < n_helpers:
             self._start_helper()
-        for orders, share in zip(self._orders, sent, strict=False):
-            orders.put(_in_turn(share))
-        failures: list[BaseException | None] = []
-        try:
-            _in_turn(shares[0])()
-        except BaseException as error:
-            failures.append(error)
-        failures += [self._done.get() for _ in sent]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+        for _ in range(n_helpers):
+            self._orders.put(work)
+        work.share()
+        work.wait()
 
     def _start_helper(self) -> None:
         """Start one thread more."""
-        orders: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        thread = threading.Thread(target=self._help, args=(orders,), daemon=True)
-        self._orders.append(orders)
+        thread = threading.Thread(target=self._help, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _help(self, orders: SimpleQueue[Callable[[], object] | None]) -> None:
-        """Do what is ordered, one thread per kernel, until the order to end."""
+    def _help(self) -> None:
+        """Share in what is ordered, one thread per kernel, until the order to end."""
         torch.set_num_threads(1)  # a new thread knows the process's first count only
         with bare_kernels():
-            self._obey(orders)
-
-    def _obey(self, orders: SimpleQueue[Callable[[], object] | None]) -> None:
-        """Call what is ordered and say that it is done."""
-        while (order := orders.get()) is not None:
-            failure = None
-            try:
-                order()
-            except BaseException as error:
-                failure = error
-            self._done.put(failure)
+            while (work := self._orders.get()) is not None:
+                work.share()
 
     def close(self) -> None:
         """End the helpers."""
-        for orders in self._orders:
-            orders.put(None)
+        for _ in self._threads:
+            self._orders.put(None)
         for thread in self._threads:
             thread.join()
-        self._orders, self._threads = [], []
+        self._threads = []
 
 
-def _in_turn(tasks: Sequence[Callable[[], object]]) -> Callable[[], None]:
-    """Return one callable that calls all."""
+class _Work:
+    """Tasks that several threads take one by one."""
 
-    def call() -> None:
-        for task in tasks:
-            task()
+    def __init__(self, tasks: Sequence[Callable[[], object]]) -> None:
+        self._left = deque(tasks)
+        self._n_tasks = len(tasks)
+        self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    return call
+    def share(self) -> None:
+        """Call tasks until none is left."""
+        while True:
+            try:
+                task = self._left.popleft()
+            except IndexError:
+                return
+            failure = None
+            try:
+                task()
+            except BaseException as error:
+                failure = error
+            self._ended.put(failure)
+
+    def wait(self) -> None:
+        """Wait until every task has ended; raise the first failure."""
+        failures = [self._ended.get() for _ in range(self._n_tasks)]
+        for failure in failures:
+            if failure is not None:
+                raise failure
