@@ -25,6 +25,7 @@ from pipeline.training.minibatches import (
     batch_starts,
     shuffled,
     stream_seed,
+    whole,
 )
 from pipeline.training.network import (
     Architecture,
@@ -446,7 +447,9 @@ class Block:
         self._set_penalty()
 
     def slices(self, n_rows: int) -> list[tuple[int, int]]:
-        """Return the slices of a batch of so many rows."""
+        """Return the slices of a batch of so many rows; a GPU takes them whole."""
+        if self.device.type == "cuda":
+            return whole(n_rows)
         return row_slices(self.architecture, n_rows)
 
     def _write_state(self, place: int, state: MemberState) -> None:
@@ -624,11 +627,9 @@ class Block:
     def _end_epoch(self, losses: list[float], report: EpochReport | None) -> None:
         """Record the losses, keep the best weights, report."""
         self.epoch += 1
-        n_flushes = self.optimizer.n_steps // STEPS_BETWEEN_FLUSHES
-        if (
-            n_flushes
-            > (self.optimizer.n_steps - len(self.batches)) // STEPS_BETWEEN_FLUSHES
-        ):
+        n_steps = self.optimizer.n_steps
+        n_before = n_steps - len(self.batches)
+        if n_before // STEPS_BETWEEN_FLUSHES < n_steps // STEPS_BETWEEN_FLUSHES:
             self.optimizer.flush()
         held_out: list[float] | None = None
         if self.validation is not None:
@@ -794,8 +795,7 @@ class Scorer:
         logits = self.parameters.new_zeros(n_members, n_rows + 1)[:, :-1]
         for start in range(0, n_rows, EVALUATION_ROWS):
             part = features[:, start : start + EVALUATION_ROWS]
-            part = part.expand(n_members, -1, -1)
-            inputs = Units.of(part)
+            inputs = Units(Units.of(part).values.expand(n_members, -1, -1))
             if self.layout.architecture.input_norm is not None:
                 inputs = FixedNormInput(self.statistics, part.shape[1]).forward(inputs)
             scored = self.network(part.shape[1]).forward(inputs)
