@@ -810,7 +810,12 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize(
-    ("nested", "backend"), [(False, None), (True, None), (False, "loky")]
+    ("nested", "backend"),
+    [
+        (False, None),
+        pytest.param(True, None, marks=pytest.mark.slow),
+        pytest.param(False, "loky", marks=pytest.mark.slow),
+    ],
 )
 def test_interrupt_stops_the_training_and_all_threads(nested, backend):
     source = INTERRUPTED.replace("NESTED", repr(nested))
