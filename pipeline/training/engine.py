@@ -593,8 +593,7 @@ class Block:
         program = self.programs.get(batch)
         if program is None:
             program = self.programs[batch] = self._program(batch)
-        for kernel in program:
-            kernel()
+        run_all(program)
 
     def _program(self, batch: Batch) -> list[Kernel]:
         """Return the kernels of a step on a batch."""

@@ -23,7 +23,7 @@ from pipeline.training.engine import (
     MemberState,
     Scorer,
 )
-from pipeline.training.minibatches import Batch, EpochReader, Piece, batch_starts
+from pipeline.training.minibatches import Batch, EpochReader, batch_starts
 from pipeline.training.network import (
     Architecture,
     FixedNormInput,
@@ -59,14 +59,11 @@ class FullBatch:
         mask *= member.hyperparameters.alpha / self.total_weight
         self.penalty = Penalty(mask, self.layout.slots)
         self.networks: dict[int, Network] = {}
-
-    def _pieces(self) -> Iterator[Piece]:
-        """Yield all rows, a piece at a time."""
-        return self.reader.read([self.member.train.index])
+        self.norms: dict[int, FixedNormInput] = {}
 
     def _batches(self) -> Iterator[tuple[Batch, Tensor]]:
         """Yield all rows, a batch at a time, with their shares of the whole weight."""
-        for piece in self._pieces():
+        for piece in self.reader.read([self.member.train.index]):
             start = 0
             for batch in piece.batches:
                 stop = start + batch.n_rows
@@ -104,7 +101,9 @@ class FullBatch:
             inputs = batch.inputs
             n_rows = batch.n_rows
             if self.architecture.input_norm is not None:
-                inputs = FixedNormInput(self.statistics, n_rows).forward(inputs)
+                if n_rows not in self.norms:  # once, not at every evaluation
+                    self.norms[n_rows] = FixedNormInput(self.statistics, n_rows)
+                inputs = self.norms[n_rows].forward(inputs)
             network = self._network(n_rows)
             logits = network.forward(inputs)
             loss += float(member_losses(logits, batch.signs, shares))

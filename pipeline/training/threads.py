@@ -1,10 +1,10 @@
 """Threads of a training: those of the kernels, and those that share out its work.
 
-Knows torch's thread count and callables; nothing of networks. Small
-steps lose more at the barriers of a kernel's thread pool than they win, and lose
-everything when a thread of the pool is not running (two OpenMP threads beside a busy
-process: 500 times slower). So every kernel runs on one thread, and larger units of
-work run side by side and wait for each other asleep.
+Knows torch's thread count and callables; nothing of networks. Small steps lose more at
+the barriers of a kernel's thread pool than they win, and lose everything when a thread
+of the pool is not running (two OpenMP threads beside a busy process: 500 times slower).
+So every kernel runs on one thread, and larger units of work run side by side and wait
+for each other asleep.
 """
 
 from __future__ import annotations
