@@ -221,6 +221,33 @@ def test_fit_many_leaves_global_state_alone_after_an_exception(n_members):
     assert global_state() == before
 
 
+@pytest.fixture
+def fill_new_memory():
+    """Return a switch for torch's filling of uninitialised tensors with nan."""
+    yield torch.use_deterministic_algorithms
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("sizes", [(), (7,), (7, 3), (700, 700)], ids=str)
+def test_fit_many_reads_no_memory_that_it_has_not_written(
+    fill_new_memory, sizes, dropout, norm
+):
+    # The steps of the largest network are cut into slices.
+    table = make_table(60, dtype=torch.float32)
+    members = [make_member(table, table, alpha=0.1, dropout=dropout)]
+    architecture = make_architecture(sizes, "relu", norm, torch.float32)
+    fill_new_memory(True)
+    assert torch.empty(3).isnan().all()
+    (filled,) = fit(architecture, members)
+    fill_new_memory(False)
+    (fresh,) = fit(architecture, members)
+    assert same_state(filled.state, fresh.state)
+    assert filled.loss_curve == fresh.loss_curve
+    assert filled.validation_loss_curve == fresh.validation_loss_curve
+
+
 def test_fit_many_reports_every_epoch_of_every_member():
     table = make_table()
     validation = some_rows(table, range(40, 60))

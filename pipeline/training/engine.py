@@ -477,7 +477,7 @@ class Block:
             self.networks[n_rows] = []
             for number, (start, stop) in enumerate(self.slices(n_rows)):
                 if number == len(self.slice_gradients):
-                    self.slice_gradients.append(torch.empty_like(self.gradients))
+                    self.slice_gradients.append(torch.zeros_like(self.gradients))
                 if any(rates) and number == len(self.dropouts):
                     self.dropouts.append(DropoutRandomness(rates))
                 network = Network(
