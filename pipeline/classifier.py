@@ -6,8 +6,10 @@ trainer, which it imports on the first fit, so that scoring never imports torch.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +92,12 @@ def _learns_in_steps(estimator: TorchBinaryClassifier) -> bool:
         msg = "partial_fit is available with solver 'adam', 'adamw' or 'sgd' only."
         raise AttributeError(msg)
     return True
+
+
+@cache
+def _parameter_names() -> list[str]:
+    """Return the names of the estimator's parameters, sorted."""
+    return sorted(inspect.signature(TorchBinaryClassifier).parameters)
 
 
 class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
@@ -311,6 +319,26 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.dtype = dtype
         self.unscaled_input = unscaled_input
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
+
+        A search asks four times per fit; scikit-learn inspects the signature each
+        time, which took 0.6 ms of a fit in a search.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Without effect: no parameter is an estimator.
+
+        Returns
+        -------
+        dict of str to object
+            Values by name.
+        """
+        if type(self) is not TorchBinaryClassifier:  # which may have more
+            return dict(super().get_params(deep=deep))
+        return {name: getattr(self, name) for name in _parameter_names()}
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: two classes only, sparse input welcome."""
@@ -839,8 +867,9 @@ def _cell(features: Any, row: int, column: int) -> float:
 
 def _two_classes(y: Any, known: Any) -> Any:
     """Return both labels, sorted; refuse anything but two classes."""
-    check_classification_targets(y)
     found = np.unique(column_or_1d(y))
+    if len(found) != 2 or found.dtype.kind not in "biuUS":  # two such are classes
+        check_classification_targets(y)
     if known is None:
         if len(found) > 2:
             msg = (

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 import torch
 from scipy.special import expit, log_expit, logit
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, roc_auc_score
@@ -813,3 +813,17 @@ class TestParameters:
         found = log_loss(y[100:], model.predict_proba(X[100:]))
         tolerance = 1e-6 if dtype == "float32" else 1e-12
         assert found == pytest.approx(model.best_loss_, rel=tolerance)
+
+
+class Subclass(TorchBinaryClassifier):
+    def __init__(self, extra=1, max_iter=7):
+        super().__init__(max_iter=max_iter)
+        self.extra = extra
+
+
+@pytest.mark.parametrize("model", [TorchBinaryClassifier(alpha=3), Subclass(extra=2)])
+def test_get_params_gives_what_scikit_learn_finds(model):
+    found = model.get_params()
+    assert list(found.items()) == list(BaseEstimator.get_params(model).items())
+    model.set_params(max_iter=found["max_iter"] + 1)
+    assert model.get_params()["max_iter"] == found["max_iter"] + 1
