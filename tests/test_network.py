@@ -330,30 +330,40 @@ def test_initial_parameters_depend_on_the_generator_only():
     assert all(coef.dtype == torch.float32 for coef in first[0])
 
 
-def test_dropout_randomness_is_each_members_own():
-    company = DropoutRandomness([0.5, 0.2, 0.0])
-    company.reseed([1, 2, 3])
-    together = torch.empty(3, 40, 16)
-    company.fill(together)
-    alone = DropoutRandomness([0.2])
-    alone.reseed([2])
-    single = torch.empty(1, 40, 16)
-    alone.fill(single)
-    assert torch.equal(single[0], together[1])
-    assert (together[2] == 1).all()
-    alone.fill(single)
-    assert not torch.equal(single[0], together[1])
+def dropout_layer(rates, seeds, *sizes):
+    randomness = DropoutRandomness(rates)
+    randomness.reseed(seeds)
+    return DropoutLayer(Units.of(torch.ones(len(rates), *sizes)), randomness)
 
 
-def test_dropout_randomness_keeps_the_mean():
-    randomness = DropoutRandomness([0.3])
-    randomness.reseed([0])
-    mask = torch.empty(1, 1000, 100)
-    randomness.fill(mask)
-    assert float(mask.mean()) == pytest.approx(1, abs=0.01)
-    assert float((mask == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+@pytest.mark.parametrize("sizes", [(40, 16), (3, 7)], ids=str)
+def test_dropout_is_each_members_own(sizes):
+    together = dropout_layer([0.5, 0.2, 0.0], [1, 2, 3], *sizes)
+    together.draw()
+    alone = dropout_layer([0.2], [2], *sizes)
+    alone.draw()
+    assert torch.equal(alone.mask[0], together.mask[1])
+    assert (together.mask[2] == 1).all()
+    alone.draw()
+    assert not torch.equal(alone.mask[0], together.mask[1])
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.9, 1e-3])
+def test_dropout_keeps_the_mean(rate):
+    layer = dropout_layer([rate], [0], 1000, 100)
+    layer.draw()
+    mask = layer.mask
+    deviation = (rate * (1 - rate) / mask.numel()) ** 0.5
+    share = float((mask == 0).double().mean())
+    assert share == pytest.approx(rate, abs=4 * deviation + 2**-17)
     kept = mask[mask > 0]
-    assert torch.allclose(kept, torch.full_like(kept, 1 / 0.7))
+    assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - rate)), rtol=1e-4)
+
+
+def test_dropout_never_drops_every_unit_for_good():
+    layer = dropout_layer([1 - 1e-9], [0], 1000, 400)
+    layer.draw()
+    assert set(layer.mask.unique().tolist()) == {0.0, 2.0**16}
 
 
 def test_batch_norm_equals_torch_in_training_and_running_statistics():
