@@ -330,29 +330,30 @@ def test_initial_parameters_depend_on_the_generator_only():
     assert all(coef.dtype == torch.float32 for coef in first[0])
 
 
-def dropout_layer(rates, seeds, *sizes):
+def masks(rates, seeds, *sizes, n_draws=1):
+    """Return some masks in a row, each (n_members, n_rows, width)."""
     randomness = DropoutRandomness(rates)
     randomness.reseed(seeds)
-    return DropoutLayer(Units.of(torch.ones(len(rates), *sizes)), randomness)
+    layer = DropoutLayer(Units.of(torch.ones(len(rates), *sizes)), randomness)
+    drawn = []
+    for _ in range(n_draws):
+        layer.draw(randomness.words(layer.n_words))
+        drawn.append(layer.mask.clone())
+    return drawn
 
 
 @pytest.mark.parametrize("sizes", [(40, 16), (3, 7)], ids=str)
 def test_dropout_is_each_members_own(sizes):
-    together = dropout_layer([0.5, 0.2, 0.0], [1, 2, 3], *sizes)
-    together.draw()
-    alone = dropout_layer([0.2], [2], *sizes)
-    alone.draw()
-    assert torch.equal(alone.mask[0], together.mask[1])
-    assert (together.mask[2] == 1).all()
-    alone.draw()
-    assert not torch.equal(alone.mask[0], together.mask[1])
+    (together,) = masks([0.5, 0.2, 0.0], [1, 2, 3], *sizes)
+    alone, later = masks([0.2], [2], *sizes, n_draws=2)
+    assert torch.equal(alone[0], together[1])
+    assert (together[2] == 1).all()
+    assert not torch.equal(later, alone)
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.9, 1e-3])
 def test_dropout_keeps_the_mean(rate):
-    layer = dropout_layer([rate], [0], 1000, 100)
-    layer.draw()
-    mask = layer.mask
+    (mask,) = masks([rate], [0], 1000, 100)
     deviation = (rate * (1 - rate) / mask.numel()) ** 0.5
     share = float((mask == 0).double().mean())
     assert share == pytest.approx(rate, abs=4 * deviation + 2**-17)
@@ -361,9 +362,18 @@ def test_dropout_keeps_the_mean(rate):
 
 
 def test_dropout_never_drops_every_unit_for_good():
-    layer = dropout_layer([1 - 1e-9], [0], 1000, 400)
-    layer.draw()
-    assert set(layer.mask.unique().tolist()) == {0.0, 2.0**16}
+    (mask,) = masks([1 - 1e-9], [0], 1000, 400)
+    assert set(mask.unique().tolist()) == {0.0, 2.0**16}
+
+
+def test_dropout_layers_of_a_network_draw_different_masks():
+    dropout = DropoutRandomness([0.5] * N_MEMBERS)
+    dropout.reseed(range(N_MEMBERS))
+    setting = Setting(make_architecture(sizes=(8, 8)), dropout)
+    setting.network.draw()
+    first, second = setting.masks(0)
+    assert first.shape == second.shape
+    assert not torch.equal(first, second)
 
 
 def test_batch_norm_equals_torch_in_training_and_running_statistics():

@@ -493,6 +493,7 @@ class Block:
         """Spread each member's L2 strength over its weights."""
         alphas = [member.hyperparameters.alpha for member in self.members]
         self.penalty: Penalty | None = None
+        self.penalty_kernels: list[Kernel] = []
         if not any(alphas):
             return
         strengths = self.layout.weight_mask(self.device)
@@ -503,6 +504,9 @@ class Block:
             for slot in slots:
                 slot[place].mul_(alpha / mean_weight)
         self.penalty = Penalty(strengths, self.layout.slots)
+        self.penalty_kernels = self.penalty.value_kernels(
+            self.parameters, self.losses, self.n_rows / len(self.batches)
+        )
 
     def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
@@ -569,9 +573,7 @@ class Block:
     def _begin_losses(self) -> None:
         """Begin with every member's penalty per unit of weight, before the epoch."""
         self.losses.zero_()
-        if self.penalty is not None:
-            batch_size = self.n_rows / len(self.batches)
-            self.losses += self.penalty.values(self.parameters, batch_size)
+        run_all(self.penalty_kernels)
 
     def _add_losses(self, piece: Piece) -> None:
         """Add every member's loss on a piece, from the logits of its steps."""

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -631,22 +631,21 @@ class DropoutLayer:
     """
 
     def __init__(self, like: Units, randomness: DropoutRandomness) -> None:
-        self.randomness = randomness
         self.mask = torch.empty_like(like.units)
         self.outputs = Units(torch.ones_like(like.values))
-        n_members, *sizes = self.mask.shape
-        size = math.prod(sizes)
-        words_per_member = -(-size // 4)
-        self.words = np.empty((n_members, words_per_member), dtype=np.uint64)
-        numbers = self.words.view(np.int16)[:, :size]
-        self.numbers = torch.from_numpy(numbers.reshape(self.mask.shape))
+        self.size = math.prod(self.mask.shape[1:])
         self.bounds = randomness.bounds.to(self.mask)
         self.scales = randomness.scales.to(self.mask)
 
-    def draw(self) -> None:
-        """Draw the units that the next pass leaves out."""
-        self.randomness.fill(self.words)
-        self.mask.copy_(self.numbers).lt_(self.bounds).mul_(self.scales)
+    @property
+    def n_words(self) -> int:
+        """Random words that a member's mask takes."""
+        return -(-self.size // 4)
+
+    def draw(self, words: NDArray[np.uint64]) -> None:
+        """Draw the units that the next pass leaves out, ``(n_members, n_words)``."""
+        numbers = words.view(np.int16)[:, : self.size].reshape(self.mask.shape)
+        self.mask.copy_(torch.from_numpy(numbers)).lt_(self.bounds).mul_(self.scales)
 
     def forward(self, inputs: Units, kernels: list[Kernel]) -> Units:
         """Return the inputs with a share of the units set to 0."""
@@ -687,10 +686,9 @@ class DropoutRandomness:
         """Start every member's generator anew, as at the start of an epoch."""
         self.generators = [np.random.SFC64(seed) for seed in seeds]
 
-    def fill(self, words: NDArray[np.uint64]) -> None:
-        """Write random bits to each member's words, ``(n_members, n_words)``."""
-        for part, generator in zip(words, self.generators, strict=True):
-            part[:] = generator.random_raw(len(part))
+    def words(self, n_words: int) -> NDArray[np.uint64]:
+        """Return random words, ``(n_members, n_words)``."""
+        return np.stack([one.random_raw(n_words) for one in self.generators])
 
 
 class InputStatistics:
@@ -819,6 +817,7 @@ class Network:
         self.logit = LogitLayer(matrices[-1], slopes[-1], n_rows)
         self.residuals = self.logit.residuals
         self.layers: list[Layer] = []
+        self.dropout = dropout
         self.dropouts: list[DropoutLayer] = []
         _, n_inputs, n_units = matrices[0].shape
         if len(matrices) == 2 and n_inputs < n_units and dropout is None:
@@ -838,8 +837,13 @@ class Network:
 
     def draw(self) -> None:
         """Draw the units that dropout leaves out of the next pass."""
-        for layer in self.dropouts:
-            layer.draw()
+        if self.dropout is None:
+            return
+        bounds = [0, *accumulate(layer.n_words for layer in self.dropouts)]
+        words = self.dropout.words(bounds[-1])
+        parts = pairwise(bounds)
+        for layer, (first, last) in zip(self.dropouts, parts, strict=True):
+            layer.draw(words[:, first:last])
 
     def forward_kernels(
         self, inputs: Units, logits: Logits | None = None

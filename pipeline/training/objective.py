@@ -127,8 +127,34 @@ class Penalty:
             gradients.addcmul_, parameters, self.strengths, value=1.0 / batch_size
         )
 
+    def value_kernels(
+        self, parameters: Tensor, losses: Tensor, batch_size: float
+    ) -> list[Callable[[], object]]:
+        """Return what adds each member's penalty for a batch of so many rows.
+
+        ``losses``, ``(n_members,)``, are in float64. Prepared once: at eight steps per
+        epoch the buffers of every epoch took a tenth of the time.
+        """
+        squares = torch.empty_like(parameters)
+        slots = self.slots(squares)
+        sums = squares.new_empty(len(slots), len(losses))
+        values = squares.new_empty(len(losses))
+        return [
+            partial(torch.mul, parameters, parameters, out=squares),
+            partial(squares.mul_, self.strengths),
+            *(
+                partial(torch.sum, slot, 1, out=layer)
+                for slot, layer in zip(slots, sums, strict=True)
+            ),
+            partial(torch.sum, sums, 0, out=values),
+            partial(values.mul_, 0.5 / batch_size),
+            partial(losses.add_, values),
+        ]
+
     def values(self, parameters: Tensor, batch_size: float) -> Tensor:
         """Return each member's penalty for a batch of that size, (n_members,)."""
-        squares = (parameters * parameters).mul_(self.strengths)
-        sums = [slot.sum(1) for slot in self.slots(squares)]
-        return torch.stack(sums).sum(0).mul_(0.5 / batch_size)
+        n_members = len(self.slots(parameters)[0])
+        losses = parameters.new_zeros(n_members, dtype=torch.float64)
+        for kernel in self.value_kernels(parameters, losses, batch_size):
+            kernel()
+        return losses
