@@ -1,5 +1,7 @@
+import gc
 import math
 import random
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -219,6 +221,31 @@ def test_fit_many_leaves_global_state_alone_after_an_exception(n_members):
     with pytest.raises(KeyboardInterrupt, match="7"):
         fit(make_architecture(), members, report=interrupt)
     assert global_state() == before
+
+
+@pytest.fixture
+def no_collection():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("n_members", [1, 70])
+@pytest.mark.parametrize("held_out", [0, 10])
+def test_fit_many_lets_go_of_its_tables_at_once(n_members, held_out):
+    table = make_table()
+    validation = some_rows(table, range(held_out)) if held_out else None
+    members = [
+        make_member(table, validation, seed=seed, max_iter=1 + seed % 3)
+        for seed in range(n_members)
+    ]
+    features = weakref.ref(table.features)
+    results = fit(make_architecture(), members)
+    assert features() is not None
+    del table, validation, members
+    assert features() is None
+    assert len(results) == n_members
 
 
 @pytest.fixture

@@ -519,6 +519,8 @@ class Block:
                 self._add_losses(piece)
             self._end_epoch(self.losses.tolist(), report)
             self._take_out_stopped()
+        # Both refer to the block, which would keep its tables until a collection.
+        del self.launch, self.reader
         return self.results
 
     def _begin_epoch(self) -> None:
