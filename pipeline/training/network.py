@@ -834,14 +834,15 @@ class Network:
                 self.layers.append(self.dropouts[-1])
         if self.layers:
             self.layers.append(ResidualWeights(self.logit.residual_column))
+        n_words = [layer.n_words for layer in self.dropouts]
+        self.dropout_words = [0, *accumulate(n_words)]  # bounds of each layer's words
 
     def draw(self) -> None:
         """Draw the units that dropout leaves out of the next pass."""
         if self.dropout is None:
             return
-        bounds = [0, *accumulate(layer.n_words for layer in self.dropouts)]
-        words = self.dropout.words(bounds[-1])
-        parts = pairwise(bounds)
+        words = self.dropout.words(self.dropout_words[-1])
+        parts = pairwise(self.dropout_words)
         for layer, (first, last) in zip(self.dropouts, parts, strict=True):
             layer.draw(words[:, first:last])
 
