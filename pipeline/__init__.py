@@ -55,7 +55,7 @@ def __dir__() -> list[str]:
 
 def _batched_backend(**parameters: Any) -> Any:
     """Return what ``joblib.parallel_config(backend="batched")`` stands for."""
-    return import_module("pipeline.batched").BatchedBackend(**parameters)
+    return import_module("pipeline.batched").make_backend(**parameters)
 
 
 @cache

@@ -1,43 +1,30 @@
 """``batched_fits``: the fits of a search, trained as members of few tensor programs.
 
-Knows joblib's backends, threads and when to train; nothing of estimators, labels or
-how a member is trained.
+Knows joblib's backends; nothing of estimators, labels or how a member is trained.
 """
 
 from __future__ import annotations
 
-import math
-import sys
 import threading
-import time
-import traceback
-import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import joblib
 from joblib.parallel import ThreadingBackend
 
-from pipeline.training.company import trained_by
-from pipeline.training.engine import EpochReport, MemberResult
-from pipeline.training.fitting import Training, print_epoch
-from pipeline.training.minibatches import RowSet, SparseRows
-from pipeline.training.together import (
-    FitOutcome,
-    FitReport,
-    Group,
-    SharedTables,
-    group_report,
-    pack,
-    train_parcel,
-    train_together,
+from pipeline.gathering import (
+    Abandoned,
+    Call,
+    Gathering,
+    Task,
+    WarningFilters,
+    checked_limit,
+    current_task,
 )
+from pipeline.progress import Line, TaskCount
 
 # The n_jobs that joblib is told. It hands out twice as many tasks at once, each of
 # which is a thread that mostly waits.
@@ -47,31 +34,7 @@ MOST_TASKS = 512
 # such as BaggingClassifier; one task per estimator up to here.
 MOST_PARTS = 256
 
-# A table in a pipeline's last step stands for the same rows as they were before, a
-# quarter as many to be scored, and what the allocator keeps of freed copies: 3.2 times
-# as many bytes, measured on 80,000 x 50 float64 in glibc.
-HELD_COPIES = 3.25
-
-# A task that computes for longer than this, and longer than others did before they
-# came to their fit, is not waited for.
-PATIENCE_SECONDS = 5.0
-PATIENCE_FACTOR = 4.0
-
-FREE_FRACTION = 0.25
-UNKNOWN_FREE_BYTES = 2 << 30  # where the system does not say
-
-# Python 3.14 and later can keep warning filters per thread.
-PER_THREAD_FILTERS = bool(getattr(sys.flags, "context_aware_warnings", False))
-
-MOST_FAILURES = 3  # of workers, before the rest is trained in this process
-
-NOTE = "Raised in a task of a batched search:\n"
-
-LINE_SECONDS = 0.1  # between two states of the line on the terminal
-
-
-class Abandoned(BaseException):
-    """The search that a task belongs to was given up while it waited."""
+MOST_FAILURES = 3  # of workers, before a search gives up
 
 
 @contextmanager
@@ -87,15 +50,17 @@ def batched_fits(
     Parameters
     ----------
     backend : str, default=None
-        Name of a joblib backend, such as "loky" or "dask", that trains the members in
-        other processes. With None they are trained in this one. "dask" needs a
+        Name of a joblib backend, such as "loky" or "dask", whose processes get one
+        share of the tasks each, and train what is in it together. With None, and with
+        a backend of threads, all happens in this process. "dask" needs a
         ``dask.distributed.Client``.
     memory_limit : int, default=None
-        Bytes that the tables of waiting fits may take. When they do, what is there is
-        trained before further fits begin. None for a quarter of the free memory.
+        Bytes that the tables of waiting fits may take, in all processes together. When
+        they do, what is there is trained before further fits begin. None for a quarter
+        of the memory that is free here.
     verbose : int, default=0
         With 1 and more, a terminal shows how many members and epochs are trained and
-        the time left.
+        the time left; with other processes, how many tasks they have sent back.
 
     Yields
     ------
@@ -111,6 +76,7 @@ def batched_fits(
     ``n_jobs`` of the search says how many of its tasks may compute side by side until
     they come to their training, and from there on: one with ``n_jobs=None``, which
     is fastest for small tables, where the work is Python's. Training uses all cores.
+    Processes of a ``backend`` run one task each.
 
     A score is the one that the search finds without this context, bit for bit, because
     members do not depend on each other. Tasks begin in the order of the plain search.
@@ -135,45 +101,45 @@ def batched_fits(
     >>> len(search.cv_results_["mean_test_score"])
     2
     """
-    batched = BatchedBackend(
+    batched = make_backend(
         memory_limit=memory_limit, verbose=verbose, worker_backend=backend
     )
     with joblib.parallel_config(backend=batched):
         yield
 
 
-class BatchedBackend(ThreadingBackend):
-    """Runs every task in a thread of its own and gathers their trainings.
+def make_backend(
+    *,
+    memory_limit: int | None = None,
+    verbose: int = 0,
+    worker_backend: str | None = None,
+) -> Backend:
+    """Return what ``joblib.parallel_config(backend="batched")`` stands for.
 
     Parameters
     ----------
-    nesting_level : int or None
-        joblib's.
     memory_limit, verbose
         As of ``batched_fits``.
     worker_backend : str or None
         ``backend`` of ``batched_fits``.
-    gathering : Gathering or None
-        That of the tasks around, for calls within tasks.
     """
+    limit = checked_limit(memory_limit)
+    line = Line(verbose)
+    if worker_backend == "batched":
+        msg = "backend must be a backend other than 'batched', got 'batched'."
+        raise ValueError(msg)
+    if worker_backend is not None:
+        with joblib.parallel_config(backend=worker_backend) as config:
+            workers = config["backend"]
+        if not getattr(workers, "supports_sharedmem", False):
+            return SharingBackend(workers, limit, line)
+    return BatchedBackend(Gathering(limit, line))
+
+
+class Backend(ThreadingBackend):
+    """What joblib asks of a backend that takes in all tasks before the first begins."""
 
     default_n_jobs = MOST_TASKS
-
-    def __init__(
-        self,
-        nesting_level: int | None = None,
-        *,
-        memory_limit: int | None = None,
-        verbose: int = 0,
-        worker_backend: str | None = None,
-        gathering: Gathering | None = None,
-    ) -> None:
-        super().__init__(nesting_level=nesting_level)
-        if gathering is None:
-            workers = None if worker_backend is None else Workers(worker_backend)
-            gathering = Gathering(_checked_limit(memory_limit), Line(verbose), workers)
-        self.gathering = gathering
-        self.call = Call()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Return how many tasks joblib should hand out at once: all that it can.
@@ -185,6 +151,25 @@ class BatchedBackend(ThreadingBackend):
         super().effective_n_jobs(n_jobs)  # refuses 0
         return MOST_TASKS
 
+    def get_nested_backend(self) -> tuple[NestedBackend, None]:
+        """Return a backend for the calls within one task, and no ``n_jobs``."""
+        return NestedBackend((self.nesting_level or 0) + 1), None
+
+
+class BatchedBackend(Backend):
+    """Runs every task in a thread of its own and gathers their trainings.
+
+    Parameters
+    ----------
+    gathering : Gathering
+        Where the tasks wait for each other.
+    """
+
+    def __init__(self, gathering: Gathering) -> None:
+        super().__init__()
+        self.gathering = gathering
+        self.call = Call()
+
     def configure(
         self, n_jobs: int = 1, parallel: Any = None, **_backend_kwargs: Any
     ) -> int:
@@ -192,14 +177,11 @@ class BatchedBackend(ThreadingBackend):
         self.parallel = parallel
         self.call.owner = current_task()
         if self.call.owner is None:
-            n_slots = 1 if n_jobs == MOST_TASKS else super().effective_n_jobs(n_jobs)
+            n_slots = 1
+            if n_jobs != MOST_TASKS:
+                n_slots = ThreadingBackend.effective_n_jobs(self, n_jobs)
             self.gathering.set_slots(n_slots)
         return self.effective_n_jobs(n_jobs)
-
-    def get_nested_backend(self) -> tuple[BatchedBackend, None]:
-        """Return a backend for the calls within one task, and no ``n_jobs``."""
-        level = (self.nesting_level or 0) + 1
-        return BatchedBackend(level, gathering=self.gathering), None
 
     def start_call(self) -> None:
         """Hold tasks back until all are there, and remember the warning filters."""
@@ -211,7 +193,7 @@ class BatchedBackend(ThreadingBackend):
         self, func: Callable[[], list[Any]], callback: Callable[[Any], None]
     ) -> Task:
         """Have a task begin once the caller waits and there is a slot for it."""
-        task = Task(self.call, func, callback)
+        task = Task(self.gathering, self.call, func, callback)
         if not self.gathering.add(task):
             task.callback(Abandoned())
         return task
@@ -238,710 +220,142 @@ class BatchedBackend(ThreadingBackend):
         self.call.join()
 
 
-def _checked_limit(memory_limit: int | None) -> float:
-    """Return the bytes that waiting fits may hold."""
-    if memory_limit is None:
-        return FREE_FRACTION * free_bytes()
-    if isinstance(memory_limit, bool) or not memory_limit > 0:
-        msg = f"memory_limit must be None or > 0 bytes, got {memory_limit!r}."
-        raise ValueError(msg)
-    return float(memory_limit)
-
-
-def free_bytes() -> float:
-    """Return how much memory this process may still take, as far as can be known."""
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        facts = dict(line.split(":") for line in lines)
-        found.append(int(facts["MemAvailable"].split()[0]) * 1024)
-    except (OSError, KeyError):  # not Linux
-        found.append(UNKNOWN_FREE_BYTES)
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text())
-        found.append(limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # no group, or "max": no limit
-        pass
-    return max(0, min(found))
-
-
-# ------------------------------------------------------------------------- tasks
-
-
-class Call:
-    """The tasks of one backend instance: of a call of ``joblib.Parallel``."""
-
-    def __init__(self) -> None:
-        self.owner: Task | None = None  # the task that called, if it was one
-        self.n_pending = 0
-        self.is_open = False  # tasks may begin
-        self.awaited = False  # by its owner, which has no slot meanwhile
-        self.unopened: list[Task] = []
-        self.threads: list[threading.Thread] = []
-
-    def join(self) -> None:
-        """Wait until the threads of all tasks have ended."""
-        while self.threads:
-            thread = self.threads.pop()
-            if thread is not threading.current_thread() and _has_begun(thread):
-                thread.join()
-
-
-def _has_begun(thread: threading.Thread) -> bool:
-    """Return whether a thread runs or ran; an interrupt may have come in between."""
-    deadline = time.monotonic() + 0.1
-    while thread.ident is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return thread.ident is not None
-
-
-class Task:
-    """One task of a call, and the thread that runs it."""
-
-    def __init__(
-        self,
-        call: Call,
-        function: Callable[[], list[Any]],
-        callback: Callable[[Any], None],
-    ) -> None:
-        self.call = call
-        self.function = function
-        self.callback = callback
-        self.wake = threading.Semaphore(0)
-        self.begun = False
-        self.running = False  # has a slot
-        self.abandoned = False
-        self.held_bytes = 0.0
-        self.filters: WarningFilters | None = None
-        self.away_since = 0.0
-        self.away_seconds = 0.0  # without a slot
-        self.charged_seconds = 0.0  # for what others did on its behalf
-
-    def is_within(self, call: Call) -> bool:
-        """Return whether this is a task of a call, or of a call of one of its tasks."""
-        inner: Call | None = self.call
-        while inner is not None:
-            if inner is call:
-                return True
-            inner = inner.owner.call if inner.owner is not None else None
-        return False
-
-    def correct_fit_time(self, results: list[Any]) -> None:
-        """Take what the task waited out of the fit time that its result reports.
-
-        scikit-learn's tasks return a dict with the wall time of their fit.
-        """
-        for result in results:
-            if isinstance(result, dict) and isinstance(result.get("fit_time"), float):
-                seconds = result["fit_time"] - self.away_seconds + self.charged_seconds
-                result["fit_time"] = max(0.0, seconds)
-
-
-_thread = threading.local()
-
-
-def current_task() -> Task | None:
-    """Return the task that this thread runs."""
-    return getattr(_thread, "task", None)
-
-
-class WarningFilters:
-    """The warning filters of the process as they were, to be put back.
-
-    Filters are global while tasks that wait inside ``warnings.catch_warnings`` go on
-    in any order. With one slot every task gets its own back with the slot.
-    """
-
-    def __init__(self) -> None:
-        self._guard = warnings.catch_warnings()
-        if not PER_THREAD_FILTERS:
-            self._guard.__enter__()
-
-    def put_back(self) -> None:
-        """Make them the current filters, as often as needed."""
-        if not PER_THREAD_FILTERS:
-            self._guard.__exit__(None, None, None)
-
-
-# --------------------------------------------------------------------- gathering
-
-
-@dataclass
-class WaitingFit:
-    """A fit that has come to its training."""
-
-    task: Task
-    training: Training
-    outcome: FitOutcome | None = None
-
-
-class Gathering:
-    """Where tasks wait for a slot or for company, and who trains when.
-
-    Parameters
-    ----------
-    memory_limit : float
-        Bytes that waiting fits may hold.
-    line : Line
-        Shows progress.
-    workers : Workers or None
-        Other processes to train in.
-
-    Notes
-    -----
-    A task computes while it has one of the slots. It steps down to wait for training
-    or for tasks of its own. When nobody computes and nobody can begin or go on, the
-    thread of the first fit that waits trains all of them. All attributes belong to
-    the lock.
-    """
-
-    def __init__(
-        self, memory_limit: float, line: Line, workers: Workers | None
-    ) -> None:
-        self.memory_limit = memory_limit
-        self.line = line
-        self.workers = workers
-        self.filters: WarningFilters | None = None
-        self.n_flushes = 0
-        self._lock = threading.Lock()
-        self._n_slots = 1
-        self._running: set[Task] = set()
-        self._n_threads = 0
-        self._unstarted: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
-        self._tasks: set[Task] = set()
-        self._returning: set[Call] = set()  # their tasks are done, they will go on
-        self._waiting: list[WaitingFit] = []
-        self._batch: list[WaitingFit] = []
-        self._batch_begun = False
-        self._n_in_batch = 0  # not abandoned
-        self._tables = SharedTables()
-        self._held_bytes = 0.0
-        self._largest_bytes = 0.0
-        self._last_arrival = self._last_change = time.monotonic()
-        self._longest_gap = 0.0
-
-    def set_slots(self, n_slots: int) -> None:
-        """Set how many tasks may compute side by side."""
-        with self._lock:
-            self._n_slots = n_slots
-            self._last_arrival = time.monotonic()
-
-    def open(self, call: Call) -> None:
-        """Let the tasks of a call begin; before, the first would be trained alone."""
-        with self._lock:
-            call.is_open = True
-            self._unstarted.extend(call.unopened)
-            call.unopened.clear()
-            self._dispatch()
-
-    def add(self, task: Task) -> bool:
-        """Take in a task; False if those who wait for it have been given up."""
-        with self._lock:
-            owner = task.call.owner
-            if owner is not None and owner.abandoned:
-                return False
-            task.call.n_pending += 1
-            self._returning.discard(task.call)
-            self._tasks.add(task)
-            if task.call.is_open:
-                self._unstarted.append(task)
-                self._dispatch()
-            else:
-                task.call.unopened.append(task)
-            return True
-
-    # Below, a leading underscore means that the caller has the lock.
-
-    def _dispatch(self) -> None:
-        """Give free slots away; have the fits trained when there is nothing else."""
-        self._last_change = time.monotonic()
-        while len(self._running) < self._n_slots:
-            if self._ready:
-                self._give_slot(self._ready.popleft())
-            elif not (self._unstarted and self._has_room() and self._start_next()):
-                break
-        if self._is_quiet():
-            self._call_for_training()
-
-    def _give_slot(self, task: Task) -> None:
-        """Let a task that waits go on."""
-        task.running = True
-        self._running.add(task)
-        task.wake.release()
-
-    def _has_room(self) -> bool:
-        """Return whether another task may begin within the memory limit."""
-        unarrived = sum(not task.held_bytes for task in self._running)
-        wanted = self._held_bytes + self._tables.n_bytes
-        wanted += (unarrived + 1) * self._largest_bytes
-        stuck = not (self._running or self._waiting or self._batch)
-        return wanted <= self.memory_limit or stuck
-
-    def _start_next(self) -> bool:
-        """Start the thread of the next task; False if the system allows no more."""
-        task = self._unstarted[0]
-        thread = threading.Thread(
-            target=self._run, args=(task,), name="batched-fit", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:
-            if self._n_threads == 0:
-                raise
-            return False
-        finally:
-            if thread.ident is not None:  # also when interrupted
-                self._unstarted.popleft()
-                task.call.threads.append(thread)
-                task.begun = task.running = True
-                self._running.add(task)
-                self._n_threads += 1
-        return True
-
-    def _is_quiet(self) -> bool:
-        """Return whether only training can bring anything on."""
-        busy = self._running or self._ready or self._returning or self._batch
-        return bool(self._waiting) and not busy
-
-    def _call_for_training(self) -> None:
-        """Make a batch of all that wait; the first one's thread is to train it."""
-        self._batch, self._waiting = self._waiting, []
-        self._n_in_batch = len(self._batch)
-        self._batch_begun = False
-        self._tables = SharedTables()
-        if self.workers is not None:
-            self.workers.stopped = False
-        self._batch[0].task.wake.release()
-
-    def _step_down(self, task: Task) -> None:
-        """Take a task's slot."""
-        task.away_since = time.perf_counter()
-        task.running = False
-        self._running.discard(task)
-        if self._n_slots == 1 and self.filters is not None:
-            task.filters = WarningFilters()
-            self.filters.put_back()
-
-    def _run(self, task: Task) -> None:
-        """Run a task from its beginning to its end, in its own thread."""
-        _thread.task = task
-        start = time.perf_counter()
-        outcome: Any
-        try:
-            with trained_by(partial(self.train, task)):
-                outcome = task.function()
-            task.correct_fit_time(outcome)
-        except BaseException as error:
-            if not isinstance(error, Abandoned):
-                _note_traceback(error)
-            outcome = error
-        try:
-            task.callback(outcome)
-        finally:
-            wall = time.perf_counter() - start
-            cost = wall - task.away_seconds + task.charged_seconds
-            with self._lock:
-                self._end(task, cost)
-
-    def _end(self, task: Task, cost: float) -> None:
-        """Take out a task that has ended."""
-        self._tasks.discard(task)
-        self._held_bytes -= task.held_bytes
-        self._n_threads -= 1
-        if task.running:
-            self._step_down(task)
-        call = task.call
-        call.n_pending -= 1
-        if call.owner is not None:
-            call.owner.charged_seconds += cost
-        if call.awaited and call.n_pending == 0:
-            self._returning.add(call)
-        self._dispatch()
-
-    def train(self, task: Task, training: Training) -> list[MemberResult]:
-        """Wait until a fit's members are trained and return their results."""
-        with self._lock:
-            tables = self._tables
-        tables.share(training)
-        fit = WaitingFit(task, training)
-        with self._lock:
-            self._arrive(fit)
-        try:
-            self._wait(task)
-        finally:
-            with self._lock:
-                if fit in self._waiting:
-                    self._waiting.remove(fit)
-        assert fit.outcome is not None
-        if fit.outcome.error is not None:
-            raise fit.outcome.error
-        return fit.outcome.results
-
-    def _arrive(self, fit: WaitingFit) -> None:
-        """Add a fit to those that wait."""
-        if fit.task.abandoned:
-            raise Abandoned
-        now = time.monotonic()
-        self._longest_gap = max(self._longest_gap, now - self._last_arrival)
-        self._last_arrival = now
-        held = held_bytes(fit.training)
-        self._largest_bytes = max(self._largest_bytes, held)
-        self._held_bytes += held - fit.task.held_bytes
-        fit.task.held_bytes = held
-        self._waiting.append(fit)
-        self._step_down(fit.task)
-        self._dispatch()
-
-    def _wait(self, task: Task) -> None:
-        """Wait for a slot, without the lock; train meanwhile if it is one's turn."""
-        while not task.running:
-            patience = max(PATIENCE_SECONDS, PATIENCE_FACTOR * self._longest_gap)
-            in_time = task.wake.acquire(timeout=patience)
-            with self._lock:
-                if not in_time and time.monotonic() - self._last_change >= patience:
-                    self._break_silence()
-                leads = self._leads(task)
-                self._batch_begun |= leads
-            if leads:
-                self._train_batch()
-            if task.abandoned:
-                self._withdraw(task)
-        task.away_seconds += time.perf_counter() - task.away_since
-        if task.filters is not None:
-            task.filters.put_back()
-            task.filters = None
-
-    def _withdraw(self, task: Task) -> None:
-        """End an abandoned task, without the lock."""
-        with self._lock:
-            if task in self._ready:
-                self._ready.remove(task)
-        raise Abandoned
-
-    def _leads(self, task: Task) -> bool:
-        """Return whether it is this task that has to train a batch."""
-        due = bool(self._batch) and not self._batch_begun
-        return due and self._batch[0].task is task
-
-    def _break_silence(self) -> None:
-        """Go on although others compute: they may wait for those who wait here."""
-        if self._ready:
-            self._give_slot(self._ready.popleft())
-        elif self._waiting and not self._batch:
-            self._call_for_training()
-
-    def _train_batch(self) -> None:
-        """Train the batch, without the lock, and hand out its results."""
-        batch = self._batch
-        trainings = [fit.training for fit in batch]
-        try:
-            with self.line.shown(trainings) as advance:
-                outcomes = train_together(
-                    trainings,
-                    self._report(trainings, advance),
-                    None if self.workers is None else self.workers.run,
-                )
-        except Abandoned:
-            outcomes = [FitOutcome() for _ in batch]
-        except Exception as error:
-            outcomes = [FitOutcome(error=error) for _ in batch]
-        with self._lock:
-            for fit, outcome in zip(batch, outcomes, strict=True):
-                fit.outcome = outcome
-                fit.task.charged_seconds += outcome.seconds
-                if not fit.task.abandoned:
-                    self._ready.append(fit.task)
-            self._batch = []
-            self.n_flushes += 1
-            self._last_arrival = time.monotonic()
-            self._dispatch()
-
-    def _report(
-        self, trainings: Sequence[Training], advance: Callable[[int, int, int], None]
-    ) -> FitReport:
-        """Return what the trainer tells of every epoch; it stops a useless batch."""
-
-        def report(
-            fit: int, place: int, epoch: int, loss: float, held_out: float | None
-        ) -> None:
-            if self._n_in_batch == 0:
-                raise Abandoned
-            advance(fit, place, epoch)
-            if trainings[fit].verbose:
-                print_epoch(place, epoch, loss, held_out)
-
-        return report
-
-    @contextmanager
-    def waiting_for(self, call: Call) -> Iterator[None]:
-        """Step down while a task waits for the tasks of a call of its own."""
-        task = call.owner
-        if task is None or current_task() is not task or not task.running:
-            yield
-            return
-        with self._lock:
-            call.awaited = True
-            if call.n_pending == 0:
-                self._returning.add(call)
-            self._step_down(task)
-            self._dispatch()
-        try:
-            yield
-        finally:
-            with self._lock:
-                call.awaited = False
-                self._returning.discard(call)
-                self._ready.append(task)
-                self._dispatch()
-            self._wait(task)
-
-    def abandon(self, call: Call) -> None:
-        """Give up all tasks of a call, and theirs."""
-        with self._lock:
-            given_up = [task for task in self._tasks if task.is_within(call)]
-            dropped = [task for task in given_up if not task.begun]
-            for task in given_up:
-                task.abandoned = True
-            self._waiting = [fit for fit in self._waiting if not fit.task.abandoned]
-            self._ready = deque(task for task in self._ready if not task.abandoned)
-            self._n_in_batch = sum(not fit.task.abandoned for fit in self._batch)
-            if self.workers is not None and not self._n_in_batch:
-                self.workers.stop()
-            self._unstarted = deque(
-                task for task in self._unstarted if not task.abandoned
-            )
-            for task in dropped:
-                task.call.unopened.clear()
-                self._tasks.discard(task)
-                task.call.n_pending -= 1
-            for task in given_up:
-                task.wake.release()
-            self._dispatch()
-        for task in dropped:
-            task.callback(Abandoned())
-
-    def restore_filters(self) -> None:
-        """Put the warning filters back that the call began with."""
-        if self.filters is not None:
-            self.filters.put_back()
-            self.filters = None
-
-
-def _note_traceback(error: BaseException) -> None:
-    """Keep the place of an error, which joblib forgets, for who reads it."""
-    if not any(note.startswith(NOTE) for note in getattr(error, "__notes__", [])):
-        error.add_note(NOTE + "".join(traceback.format_exception(error)))
-
-
-def held_bytes(training: Training) -> float:
-    """Return about how many bytes a waiting fit keeps from being freed."""
-    tables: dict[int, RowSet] = {}
-    for member in training.members:
-        for rows in (member.train, member.validation):
-            if rows is not None:
-                tables[id(rows.features)] = rows
-    total = 0
-    for rows in tables.values():
-        features = rows.features
-        if isinstance(features, SparseRows):
-            total += features.matrix.data.nbytes + features.matrix.indices.nbytes
-        else:
-            total += len(features) * features.n_features * 8  # the caller's float64
-    return HELD_COPIES * total
+class NestedBackend(BatchedBackend):
+    """Serves the calls within a task; it goes with the task into other processes."""
+
+    def __init__(self, nesting_level: int) -> None:
+        ThreadingBackend.__init__(self, nesting_level=nesting_level)
+        self.call = Call()
+
+    def __reduce__(self) -> tuple[type[NestedBackend], tuple[int]]:
+        return NestedBackend, (self.nesting_level,)
+
+    def configure(
+        self, n_jobs: int = 1, parallel: Any = None, **_backend_kwargs: Any
+    ) -> int:
+        """Prepare for a call of the task that this thread runs."""
+        task = current_task()
+        assert task is not None  # joblib knows this backend in the task's thread only
+        self.gathering = task.gathering
+        return super().configure(n_jobs, parallel)
 
 
 # ----------------------------------------------------------------- other processes
 
 
-class Workers:
-    """Another joblib backend, to train blocks of members in.
+class SharingBackend(Backend):
+    """Gives every worker of another backend one share of the tasks, to gather there.
 
     Parameters
     ----------
-    name : str
-        Of a backend that ``joblib.parallel_config`` knows.
+    workers : joblib backend
+        Of processes on this machine or others.
+    memory_limit : float
+        Bytes that the waiting fits of all shares may hold.
+    line : Line
+        Shows progress.
+
+    Notes
+    -----
+    A share is a run of consecutive tasks, because those of one candidate follow one
+    another and train best together.
     """
 
-    def __init__(self, name: str) -> None:
-        if name == "batched":
-            msg = "backend must be a backend other than 'batched', got 'batched'."
-            raise ValueError(msg)
-        with joblib.parallel_config(backend=name) as config:
-            self.backend = config["backend"]
+    def __init__(self, workers: Any, memory_limit: float, line: Line) -> None:
+        super().__init__()
         # Not nested: the backends refuse processes below the first level.
-        self.backend.nesting_level = 0
-        self.stopped = False
-        self._parallel: Any = None
+        workers.nesting_level = 0
+        self.workers = workers
+        self.memory_limit = memory_limit
+        self.line = line
+        self.tasks: list[tuple[Callable[[], list[Any]], Callable[[Any], None]]] = []
 
-    def stop(self) -> None:
-        """End the current run, from any thread."""
-        self.stopped = True
-        if self._parallel is not None:
-            self._parallel.timeout = 0  # it looks at it all the time
+    def configure(
+        self, n_jobs: int = 1, parallel: Any = None, **_backend_kwargs: Any
+    ) -> int:
+        """Prepare for a call and return the number of tasks to hand out at once."""
+        self.parallel = parallel
+        return self.effective_n_jobs(n_jobs)
 
-    def run(
-        self, groups: Sequence[Group], report: FitReport | None
-    ) -> list[list[MemberResult] | Exception]:
-        """Train groups in about as many blocks as there are workers.
+    def submit(
+        self, func: Callable[[], list[Any]], callback: Callable[[Any], None]
+    ) -> None:
+        """Keep a task until the caller waits for it."""
+        self.tasks.append((func, callback))
 
-        The report learns of a block's epochs when the block is done.
-        """
-        n_workers = self.backend.effective_n_jobs(-1)
-        n_members = sum(len(group.places) for group in groups)
-        known: dict[int, Any] = {}
-        jobs, blocks = [], []
-        for number, group in enumerate(groups):
-            members = group.program.members
-            n_blocks = math.ceil(n_workers * len(members) / n_members)
-            bounds = [len(members) * part // n_blocks for part in range(n_blocks + 1)]
-            for first, last in pairwise(bounds):
-                parcel, tables = pack(group.program, members[first:last], known)
-                jobs.append(joblib.delayed(_train_safely)(parcel, *tables))
-                blocks.append((number, first))
-        joined: list[list[MemberResult] | Exception] = [[] for _ in groups]
-        for (number, first), found in zip(blocks, self._call(jobs), strict=True):
-            _tell(group_report(groups[number], report), first, found)
-            joined[number] = _extended(joined[number], found)
-        return joined
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Have the tasks run, also those that joblib hands out when some are done."""
+        while self.tasks:
+            tasks, self.tasks = self.tasks, []
+            callbacks = iter([callback for _, callback in tasks])
+            with self.line.shown(TaskCount(len(tasks))) as advance:
+                for outcomes in self._outcomes([function for function, _ in tasks]):
+                    for outcome in outcomes:
+                        next(callbacks)(outcome)
+                    advance(len(outcomes))
+        yield
 
-    def _call(self, jobs: Sequence[Any]) -> Iterator[Any]:
-        """Yield the jobs' results in order; do again what is lost with a worker."""
+    def _outcomes(self, functions: Sequence[Callable[[], Any]]) -> Iterator[list[Any]]:
+        """Yield every share's outcomes, in order."""
+        n_workers = self.workers.effective_n_jobs(-1)
+        n_shares = min(n_workers, len(functions))
+        bounds = [len(functions) * share // n_shares for share in range(n_shares + 1)]
+        shares = [functions[first:last] for first, last in pairwise(bounds)]
+        limit = self.memory_limit / n_workers
+        jobs = [joblib.delayed(run_share)(share, limit) for share in shares]
         n_done = n_failures = 0
-        while n_done < len(jobs):
+        while n_done < n_shares:
             try:
-                for found in self._call_once(jobs[n_done:]):
+                for outcomes in self._run_all(jobs[n_done:]):
                     n_done += 1
-                    yield found
-            except Exception as error:
-                if self.stopped:
-                    raise Abandoned from error
+                    yield outcomes
+            except Exception:  # a worker is lost; errors of a task are outcomes
                 n_failures += 1
                 if n_failures == MOST_FAILURES:
-                    yield from [error] * (len(jobs) - n_done)
-                    return
+                    raise
 
-    def _call_once(self, jobs: Sequence[Any]) -> Iterator[Any]:
+    def _run_all(self, jobs: Sequence[Any]) -> Iterator[list[Any]]:
         """Yield the jobs' results, one by one where the backend can."""
-        lazy = self.backend.supports_return_generator
-        with joblib.parallel_config(backend=self.backend, n_jobs=-1):
-            self._parallel = joblib.Parallel(
+        lazy = self.workers.supports_return_generator
+        with joblib.parallel_config(backend=self.workers, n_jobs=-1):
+            run = joblib.Parallel(
                 batch_size=1,
                 pre_dispatch="all",
                 return_as="generator" if lazy else "list",
             )
-        if self.stopped:
-            raise Abandoned
-        yield from self._parallel(jobs)
+        yield from run(jobs)
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
+        """Forget the tasks that have not begun."""
+        self.tasks = []
+
+    def terminate(self) -> None:
+        """Leave the workers, which serve further calls."""
 
 
-def _tell(
-    report: EpochReport | None, first: int, found: list[MemberResult] | Exception
-) -> None:
-    """Report all epochs of a block of members that begins with number ``first``."""
-    if report is None or isinstance(found, Exception):
-        return
-    for member, result in enumerate(found, start=first):
-        held_out = result.validation_loss_curve
-        for number, loss in enumerate(result.loss_curve):
-            report(member, number + 1, loss, held_out[number] if held_out else None)
+_share_lock = threading.Lock()  # warning filters are the process's
 
 
-def _train_safely(parcel: Any, *tables: Any) -> list[MemberResult] | Exception:
-    """Train a parcel; return the error where it fails, so that others go on."""
-    try:
-        return train_parcel(parcel, *tables)
-    except Exception as error:
-        return error
+def run_share(functions: Sequence[Callable[[], Any]], memory_limit: float) -> list[Any]:
+    """Run tasks in this process, their fits trained together.
 
-
-def _extended(
-    joined: list[MemberResult] | Exception, found: list[MemberResult] | Exception
-) -> list[MemberResult] | Exception:
-    """Return a group's results with a further block's, or its first error."""
-    if isinstance(joined, Exception):
-        return joined
-    return found if isinstance(found, Exception) else joined + found
-
-
-# -------------------------------------------------------------------- on a terminal
-
-
-class Line:
-    """A line on the terminal that tells how far the training is.
-
-    Parameters
-    ----------
-    verbose : int
-        0 for none.
-    stream : text stream, default=None
-        By default standard error. Nothing is shown where it is no terminal.
+    Returns
+    -------
+    list
+        What each task returned, or the exception that ended it.
     """
-
-    def __init__(self, verbose: int, stream: TextIO | None = None) -> None:
-        self.verbose = verbose
-        self.stream = stream
-
-    @contextmanager
-    def shown(
-        self, trainings: Sequence[Training]
-    ) -> Iterator[Callable[[int, int, int], None]]:
-        """Show the line while a batch is trained; yield what moves it on."""
-        stream = sys.stderr if self.stream is None else self.stream
-        if not (self.verbose and stream.isatty()):
-            yield lambda _fit, _place, _epoch: None
-            return
-        count = EpochCount(trainings)
-        last = 0.0
-
-        def advance(fit: int, place: int, epoch: int) -> None:
-            nonlocal last
-            count.reach(fit, place, epoch)
-            now = time.monotonic()
-            if now - last >= LINE_SECONDS:
-                last = now
-                stream.write(f"\r{count.describe()}\x1b[K")
-                stream.flush()
-
+    outcomes: list[Any] = [None] * len(functions)
+    gathering = Gathering(memory_limit, Line(verbose=0))
+    call = Call()
+    with _share_lock:
+        gathering.filters = WarningFilters()
         try:
-            yield advance
+            for place, function in enumerate(functions):
+                keep = partial(outcomes.__setitem__, place)
+                gathering.add(Task(gathering, call, function, keep))
+            gathering.open(call)
+            call.join()
         finally:
-            stream.write(f"\r{count.describe(finished=True)}\x1b[K\n")
-            stream.flush()
-
-
-class EpochCount:
-    """How many members and epochs of a batch are trained."""
-
-    def __init__(self, trainings: Sequence[Training]) -> None:
-        self.wanted = {
-            (fit, place): member.hyperparameters.max_iter
-            for fit, training in enumerate(trainings)
-            for place, member in enumerate(training.members)
-        }
-        self.reached = dict.fromkeys(self.wanted, 0)
-        self.n_epochs = 0
-        self.n_trained = 0
-        self.start = time.monotonic()
-        self._lock = threading.Lock()
-
-    def reach(self, fit: int, place: int, epoch: int) -> None:
-        """Record that a member has ended an epoch; several threads may."""
-        with self._lock:
-            self.n_epochs += epoch - self.reached[fit, place]
-            self.reached[fit, place] = epoch
-            self.n_trained += epoch == self.wanted[fit, place]
-
-    def describe(self, *, finished: bool = False) -> str:
-        """Return the line's text."""
-        n_members = len(self.wanted)
-        total = sum(self.wanted.values())
-        seconds = time.monotonic() - self.start
-        if finished:
-            return f"trained {n_members} members in {seconds:.1f} s"
-        left = seconds * (total / max(1, self.n_epochs) - 1)
-        return (
-            f"trained {self.n_trained} of {n_members} members, {self.n_epochs:,} of "
-            f"{total:,} epochs, at most {left:.0f} s left"
-        )
+            gathering.restore_filters()
+    return outcomes

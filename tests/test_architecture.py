@@ -87,16 +87,18 @@ TABLE = {
         ),
         others=("numpy", "scipy", "sklearn"),
     ),
-    "batched": Room(
+    "progress": Room(ours=("training.fitting",)),
+    "gathering": Room(
         ours=(
+            "progress",
             "training.company",
             "training.engine",
             "training.fitting",
             "training.minibatches",
             "training.together",
         ),
-        others=("joblib",),
     ),
+    "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
     "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from functools import partial
 
 import joblib
 import numpy as np
@@ -37,8 +38,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier, batched, batched_fits
-from pipeline.batched import BatchedBackend
+from pipeline import TorchBinaryClassifier, batched, batched_fits, gathering, progress
+from pipeline.batched import SharingBackend, make_backend, run_share
 from pipeline.training import together
 
 TIMES = ("fit_time", "score_time", "_fit_time", "_score_time")
@@ -61,13 +62,13 @@ def no_thread_left():
 def flushes(monkeypatch):
     """Count the fits of every call of the trainer of many."""
     sizes = []
-    train = batched.train_together
+    train = gathering.train_together
 
     def counted(trainings, *rest):
         sizes.append(len(trainings))
         return train(trainings, *rest)
 
-    monkeypatch.setattr(batched, "train_together", counted)
+    monkeypatch.setattr(gathering, "train_together", counted)
     return sizes
 
 
@@ -427,13 +428,13 @@ def test_twins_are_trained_once_and_own_their_weights(table, trained):
 
 def test_equal_tables_are_one_object(table, monkeypatch):
     seen = []
-    train = batched.train_together
+    train = gathering.train_together
 
     def spy(trainings, *rest):
         seen.extend(one.members[0].train for one in trainings)
         return train(trainings, *rest)
 
-    monkeypatch.setattr(batched, "train_together", spy)
+    monkeypatch.setattr(gathering, "train_together", spy)
     with batched_fits():
         search().fit(*table)
     assert len(seen) == 40
@@ -444,7 +445,7 @@ def test_equal_tables_are_one_object(table, monkeypatch):
 
 
 class Moody(TorchBinaryClassifier):
-    """Fails, warns, waits or draws attention as its alpha says."""
+    """Fails, warns, waits or ends as its alpha says."""
 
     def fit(self, X, y, **rest):
         if self.alpha == 2:
@@ -456,6 +457,8 @@ class Moody(TorchBinaryClassifier):
             self.learning_rate_init = 1e30
         if self.alpha == 5:
             time.sleep(0.01)
+        if self.alpha == 8:  # takes its process with it
+            os._exit(1)
         if self.alpha == 6:  # never reaches training
             self.classes_, self.dull_ = np.unique(y), True
             return self
@@ -676,7 +679,7 @@ def test_partial_fit_and_warm_start_go_on_alone(table):
 class TestMemoryLimit:
     def test_makes_several_batches(self, table, flushes):
         expected = search().fit(*table)
-        one_fit = batched.HELD_COPIES * 97 * 4 * 8
+        one_fit = gathering.HELD_COPIES * 97 * 4 * 8
         with batched_fits(memory_limit=int(12 * one_fit)):
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
@@ -691,8 +694,8 @@ class TestMemoryLimit:
         assert sum(flushes) == 2 * 24 + 2
 
     def test_is_a_quarter_of_what_is_free(self):
-        limit = BatchedBackend().gathering.memory_limit
-        assert limit == pytest.approx(batched.free_bytes() / 4, rel=0.2)
+        limit = make_backend().gathering.memory_limit
+        assert limit == pytest.approx(gathering.free_bytes() / 4, rel=0.2)
 
     def test_threads_that_cannot_start_wait_for_others(
         self, table, flushes, monkeypatch
@@ -763,8 +766,8 @@ class Locked(TorchBinaryClassifier):
 
 
 def test_fits_behind_a_lock_of_their_own_go_on(table, flushes, monkeypatch):
-    monkeypatch.setattr(batched, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(batched, "PATIENCE_FACTOR", 0.0)
+    monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(gathering, "PATIENCE_FACTOR", 0.0)
     model = Locked(**network().get_params())
     expected = cross_val_score(model, *table, cv=3)
     with batched_fits():
@@ -789,17 +792,19 @@ INTERRUPTED = """
 import signal, sys, threading, time
 import numpy as np
 from sklearn.model_selection import GridSearchCV, cross_validate
-from pipeline import TorchBinaryClassifier, batched, batched_fits
+from pipeline import TorchBinaryClassifier, batched, batched_fits, gathering
 
 X = np.random.default_rng(0).normal(size=(400, 5))
 y = (X[:, 0] > 0).astype(int)
 model = TorchBinaryClassifier(max_iter=10**7, tol=0, n_iter_no_change=10**8)
 search = GridSearchCV(model, {"alpha": [1e-4, 1e-3, 1e-2]}, cv=4)
-run = batched.train_together
-def told(*arguments):
-    print("training", flush=True)
-    return run(*arguments)
-batched.train_together = told
+def told(function):
+    def tell(*arguments):
+        print("training", flush=True)
+        return function(*arguments)
+    return tell
+gathering.train_together = told(gathering.train_together)
+batched.SharingBackend._run_all = told(batched.SharingBackend._run_all)
 try:
     with batched_fits(backend=BACKEND):
         NESTED and cross_validate(search, X, y, cv=3) or search.fit(X, y)
@@ -844,7 +849,7 @@ class TestProgress:
 
     def shown(self, monkeypatch, table, stream, verbose):
         monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setattr(batched, "LINE_SECONDS", 0)
+        monkeypatch.setattr(progress, "LINE_SECONDS", 0)
         with batched_fits(verbose=verbose):
             search(estimator=pipe(), refit=False).fit(*table)
         return stream.getvalue()
@@ -934,7 +939,7 @@ class TestRandomSearches:
             return type(error).__name__
 
     def compare(self, seeds, table, monkeypatch):
-        monkeypatch.setattr(batched, "PATIENCE_SECONDS", 10**6)  # hides no deadlock
+        monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 10**6)  # hides no deadlock
         kinds = Counter()
         for seed in seeds:
             with joblib.parallel_config(backend="threading"):
@@ -964,31 +969,72 @@ class TestRandomSearches:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestOtherProcesses:
-    @pytest.mark.parametrize("backend", ["threading", "loky"])
-    def test_give_the_same_bits(self, backend, table, flushes):
+    @pytest.fixture
+    def shares(self, monkeypatch):
+        """Count the tasks of every share, and see what memory it may take."""
+        found = []
+        run_all = SharingBackend._run_all
+
+        def spy(backend, jobs):
+            found.extend((len(share), limit) for _, (share, limit), _ in jobs)
+            return run_all(backend, jobs)
+
+        monkeypatch.setattr(SharingBackend, "_run_all", spy)
+        return found
+
+    def test_give_the_same_bits(self, table, shares, flushes):
         expected = search().fit(*table)
-        with batched_fits(backend=backend):
+        with batched_fits(backend="loky", memory_limit=10**8):
+            found = search().fit(*table)
+        assert_same(found.cv_results_, expected.cv_results_)
+        n_workers = joblib.cpu_count()
+        sizes = [size for size, _ in shares]
+        assert sum(sizes) == 40
+        assert len(sizes) == min(n_workers, 40)
+        assert max(sizes) - min(sizes) <= 1
+        assert {limit for _, limit in shares} == {10**8 / n_workers}
+        assert flushes == []
+
+    def test_train_a_share_together(self, table, flushes):
+        fits = [
+            partial(cross_val_score, pipe(random_state=seed), *table, cv=3)
+            for seed in range(4)
+        ]
+        expected = [fit() for fit in fits]
+        found = run_share(pickle.loads(pickle.dumps(fits)), memory_limit=10**8)
+        assert_same(found, expected)
+        assert flushes == [4] * 3
+
+    def test_that_share_memory_are_this_one(self, table, flushes):
+        expected = search().fit(*table)
+        with batched_fits(backend="threading"):
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
         assert flushes == [40]
 
-    def test_get_every_table_once(self, table, monkeypatch):
-        sent = []
-        pack = batched.pack
+    @pytest.mark.parametrize("name", TOOLS)
+    def test_serve_every_tool(self, name, table):
+        X, y = table
+        tool, _ = TOOLS[name]
+        with joblib.parallel_config(backend="threading"):
+            expected = tool(X, y)
+        with batched_fits(backend="loky"):
+            found = tool(X, y)
+        assert_same(found, expected)
 
-        def spy(program, members, known):
-            parcel, tables = pack(program, members, known)
-            sent.append((len(members), {id(one) for one in tables}))
-            return parcel, tables
+    def test_run_nested_searches(self, table):
+        expected = cross_validate(search(cv=3), *table, cv=3)
+        with batched_fits(backend="loky"):
+            found = cross_validate(search(cv=3), *table, cv=3)
+        assert_same(found, expected)
 
-        monkeypatch.setattr(batched, "pack", spy)
-        with (
-            joblib.parallel_config(backend="threading", n_jobs=2),
-            batched_fits(backend="threading"),
-        ):
-            search({"clf__alpha": [1e-4, 1e-3, 1.0]}).fit(*table)
-        assert sum(n_members for n_members, _ in sent) == 15
-        assert len(set.union(*(ids for _, ids in sent))) == 5 + 5 + 2 + 2
+    def test_get_the_tasks_that_come_later(self, table, shares):
+        expected = search().fit(*table)
+        with batched_fits(backend="loky"):
+            found = search(pre_dispatch=7).fit(*table)
+        assert_same(found.cv_results_, expected.cv_results_)
+        assert sum(size for size, _ in shares) == 40
+        assert shares[0][0] < 7
 
     def test_raise_in_exactly_their_fits(self, table):
         grid = {"clf__alpha": [1e-4, 4]}
@@ -1002,6 +1048,31 @@ class TestOtherProcesses:
         scores = found.cv_results_["mean_test_score"]
         assert scores[0] == expected.cv_results_["mean_test_score"][0]
         assert scores[1] == -9.0
+
+    def test_end_the_search_where_they_must(self, table):
+        with (
+            batched_fits(backend="loky"),
+            pytest.raises(RuntimeError, match="alpha is 2") as caught,
+        ):
+            search({"clf__alpha": [1e-4, 2]}, moody()).fit(*table)
+        assert any("in fit" in note for note in caught.value.__notes__)
+
+    def test_lost_too_often_end_the_search(self, table, monkeypatch):
+        monkeypatch.setattr(batched, "MOST_FAILURES", 1)
+        with (
+            batched_fits(backend="loky"),
+            pytest.raises(Exception, match="terminated"),
+        ):
+            search({"clf__alpha": [1e-4, 8]}, moody()).fit(*table)
+
+    def test_show_how_many_tasks_are_done(self, table, monkeypatch):
+        stream = TestProgress.Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+        with batched_fits(backend="loky", verbose=1):
+            search(refit=False).fit(*table)
+        assert "ran 40 of 40 tasks, about 0 s left" in stream.getvalue()
+        assert "\rran 40 tasks in " in stream.getvalue().split("\x1b[K")[-2]
 
 
 @pytest.fixture(scope="module")
@@ -1035,7 +1106,7 @@ class TestDask:
         with batched_fits(backend="dask"):
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
-        assert flushes == [40]
+        assert flushes == []
 
     def test_worker_killed_in_the_middle_changes_nothing(self, cluster, table):
         options = {"estimator": pipe(max_iter=1500), "grid": {"clf__alpha": ALPHAS}}

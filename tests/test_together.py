@@ -1,12 +1,13 @@
 """Many fits as few programs."""
 
-import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
 
+from pipeline.training import together
 from pipeline.training.engine import Hyperparameters, Member
 from pipeline.training.fitting import Training, run
 from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
@@ -14,8 +15,6 @@ from pipeline.training.network import Architecture
 from pipeline.training.together import (
     SharedTables,
     group_members,
-    pack,
-    train_parcel,
     train_together,
 )
 
@@ -113,18 +112,15 @@ def test_every_fit_gets_its_own_results():
         assert_equal(found.results, run(fit))
 
 
-@pytest.mark.parametrize("sparse", [False, True])
-def test_parcel_trains_to_the_same_bits_elsewhere(sparse):
-    (fit,) = shared(training(seeds=(0, 1), sparse=sparse))
-    parcel, tables = pack(fit, fit.members, {})
-    assert len(tables) == 4
-    sent = pickle.loads(pickle.dumps((parcel, tables)))
-    assert_equal(train_parcel(sent[0], *sent[1]), run(fit))
+def test_a_groups_time_is_not_anothers(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
 
+    def timed_run(training, report=None):
+        clock.now += 4.0 if training.batch_size == 4 else 1.0
+        return run(training, report)
 
-def test_parcel_takes_read_only_tables():
-    (fit,) = shared(training())
-    parcel, tables = pack(fit, fit.members, {})
-    for table in tables:
-        table.flags.writeable = False
-    assert_equal(train_parcel(parcel, *tables), run(fit))
+    monkeypatch.setattr(together, "run", timed_run)
+    monkeypatch.setattr(together, "time", clock)
+    quick, slow = train_together(shared(training(), training(batch_size=4)))
+    assert (quick.seconds, slow.seconds) == (1.0, 4.0)

@@ -18,7 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from pipeline.training.engine import EpochReport, Member, MemberResult
-from pipeline.training.fitting import Training, run, tensor_over
+from pipeline.training.fitting import Training, run
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
 
 # From the losses of one member's epoch to anything; the fit's number comes first.
@@ -134,16 +134,8 @@ class Group:
         return sum(len(places) for places in self.places)
 
 
-# From groups and a report to every group's results, or the error that stopped it.
-GroupRunner = Callable[
-    [Sequence[Group], FitReport | None], list[list[MemberResult] | Exception]
-]
-
-
 def train_together(
-    trainings: Sequence[Training],
-    report: FitReport | None = None,
-    run_groups: GroupRunner | None = None,
+    trainings: Sequence[Training], report: FitReport | None = None
 ) -> list[FitOutcome]:
     """Train the members of all fits, group by group.
 
@@ -153,8 +145,6 @@ def train_together(
         After ``SharedTables.share``: what is equal is one object.
     report : callable, optional
         Called with (fit, member, epoch, loss, validation loss or None).
-    run_groups : callable, optional
-        Where to train; by default here, one group after the other.
 
     Returns
     -------
@@ -171,16 +161,14 @@ def train_together(
         FitOutcome([None] * len(training.members))  # type: ignore[list-item]
         for training in trainings
     ]
-    start = time.perf_counter()
-    for group, results in zip(
-        groups, (run_groups or _run_here)(groups, report), strict=True
-    ):
+    for group in groups:
+        start = time.perf_counter()
+        results = _run(group, report)
         if isinstance(results, Exception):
             _train_apart(group, trainings, outcomes, report)
         else:
             _hand_out(group, results, outcomes)
         seconds = time.perf_counter() - start
-        start += seconds
         for places in group.places:
             for fit, _ in places:
                 outcomes[fit].seconds += seconds / group.n_served
@@ -227,20 +215,15 @@ def _identity(member: Member) -> tuple[Any, ...]:
     return (member.hyperparameters, id(member.state) if member.state else None, *parts)
 
 
-def _run_here(
-    groups: Sequence[Group], report: FitReport | None
-) -> list[list[MemberResult] | Exception]:
-    """Train group after group."""
-    found: list[list[MemberResult] | Exception] = []
-    for group in groups:
-        try:
-            found.append(run(group.program, group_report(group, report)))
-        except Exception as error:
-            found.append(error)
-    return found
+def _run(group: Group, report: FitReport | None) -> list[MemberResult] | Exception:
+    """Return the results of a group's members, or the error that stopped them."""
+    try:
+        return run(group.program, _group_report(group, report))
+    except Exception as error:
+        return error
 
 
-def group_report(group: Group, report: FitReport | None) -> EpochReport | None:
+def _group_report(group: Group, report: FitReport | None) -> EpochReport | None:
     """Return a report by group member that tells the fits that wait for it."""
     if report is None:
         return None
@@ -272,90 +255,8 @@ def _train_apart(
     for fit in sorted({fit for places in group.places for fit, _ in places}):
         places = [[(fit, number)] for number in range(len(trainings[fit].members))]
         alone = Group(replace(trainings[fit], verbose=False), places)
-        (results,) = _run_here([alone], report)
+        results = _run(alone, report)
         if isinstance(results, Exception):
             outcomes[fit].error = results
         else:
             _hand_out(alone, results, outcomes)
-
-
-# --------------------------------------------------------------- to other processes
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """A part of a group on its way to another process, its tables left out.
-
-    Parameters
-    ----------
-    program : Training
-        Without members.
-    members : list of (Member, rows, rows or None)
-        Rows are four numbers: features, index, targets and weights in the list of
-        tables that travels beside the parcel.
-    """
-
-    program: Training
-    members: list[tuple[Any, tuple[int, ...], tuple[int, ...] | None]]
-
-
-def pack(
-    program: Training, members: Sequence[Member], known: dict[int, Any]
-) -> tuple[Parcel, list[Any]]:
-    """Return a parcel and the tables it needs, each table once.
-
-    Tables are NumPy arrays or SciPy matrices: what joblib's backends map into memory,
-    or send once for all parcels, for which those ``known`` by the ids of their tensors
-    are used again.
-    """
-    numbers: dict[int, int] = {}
-    tables: list[Any] = []
-
-    def number_of(part: Rows | Tensor) -> int:
-        if id(part) not in numbers:
-            numbers[id(part)] = len(tables)
-            tables.append(known.setdefault(id(part), _bare(part)))
-        return numbers[id(part)]
-
-    def packed(rows: RowSet | None) -> tuple[int, ...] | None:
-        if rows is None:
-            return None
-        parts = (rows.features, rows.index, rows.targets, rows.weights)
-        return tuple(number_of(part) for part in parts)
-
-    listed = []
-    for member in members:
-        train = packed(member.train)
-        assert train is not None
-        listed.append((member.hyperparameters, train, packed(member.validation)))
-    return Parcel(replace(program, members=[]), listed), tables
-
-
-def _bare(part: Rows | Tensor) -> Any:
-    """Return a table as an array or matrix over the same memory."""
-    return part.matrix if isinstance(part, SparseRows) else arrays_of(part)[0]
-
-
-def train_parcel(parcel: Parcel, *tables: Any) -> list[MemberResult]:
-    """Train a parcel's members, in whatever process this is."""
-    built: dict[int, Any] = {}
-
-    def part(number: int) -> Any:
-        if number not in built:
-            table = tables[number]
-            if isinstance(table, np.ndarray):
-                values = tensor_over(np.asarray(table))
-                built[number] = DenseRows(values) if values.ndim == 2 else values
-            else:
-                built[number] = SparseRows(table)
-        return built[number]
-
-    def rows(numbers: tuple[int, ...] | None) -> RowSet | None:
-        return None if numbers is None else RowSet(*map(part, numbers))
-
-    members = []
-    for given, train, validation in parcel.members:
-        own = rows(train)
-        assert own is not None
-        members.append(Member(own, given, rows(validation)))
-    return run(replace(parcel.program, members=members))
