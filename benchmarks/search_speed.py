@@ -53,8 +53,8 @@ HEADERS = (
 
 NOTES = (
     "seconds: median of whole searches without a refit, at the n_jobs that is best for "
-    "the contestant; batched searches know no n_jobs. best score: mean accuracy over "
-    "the folds of the best candidate, mean over the seeds.",
+    "the contestant; a batched search has none, its processes are one per core. best "
+    "score: mean accuracy over the folds of the best candidate, mean over the seeds.",
     "no network: the same search over DummyClassifier, what scikit-learn itself takes "
     "to clone, scale and score.",
     "Starting weights: each contestant's own (skorch: PyTorch's default), so after "
@@ -194,9 +194,10 @@ def build_dummy(case: Case, seed: int) -> Any:  # noqa: ARG001
     return DummyClassifier()
 
 
-OUR_NAMES = {
+SKLEARN_NAMES = {  # no dropout
     name: name for name in ("hidden_layer_sizes", "learning_rate_init", "alpha")
 }
+OUR_NAMES = SKLEARN_NAMES | {"dropout": "dropout"}
 SKORCH_NAMES = {
     "hidden_layer_sizes": "module__hidden_layer_sizes",
     "learning_rate_init": "optimizer__lr",
@@ -212,19 +213,28 @@ class Contestant:
     title: str
     build: Callable[[Case, int], Any]
     names: dict[str, str]
-    batched: bool = False
+    batch_options: dict[str, Any] | None = None  # of batched_fits; None: without it
 
     def n_jobs(self, counts: Sequence[int]) -> Sequence[int | None]:
         """Return the counts to try."""
-        return (None,) if self.batched else counts
+        return counts if self.batch_options is None else (None,)
+
+    def context(self) -> contextlib.AbstractContextManager[None]:
+        """Return what the search runs in."""
+        from pipeline import batched_fits
+
+        if self.batch_options is None:
+            return contextlib.nullcontext()
+        return batched_fits(**self.batch_options)
 
 
 CONTESTANTS = {
-    "batched": Contestant(
-        "ours, batched", build_ours, OUR_NAMES | {"dropout": "dropout"}, batched=True
+    "batched": Contestant("ours, batched", build_ours, OUR_NAMES, {}),
+    "processes": Contestant(
+        "ours, batched in processes", build_ours, OUR_NAMES, {"backend": "loky"}
     ),
-    "ours": Contestant("ours, alone", build_ours, OUR_NAMES | {"dropout": "dropout"}),
-    "sklearn": Contestant("MLPClassifier", build_sklearn, OUR_NAMES),  # has no dropout
+    "ours": Contestant("ours, alone", build_ours, OUR_NAMES),
+    "sklearn": Contestant("MLPClassifier", build_sklearn, SKLEARN_NAMES),
     "skorch": Contestant("skorch", build_skorch, SKORCH_NAMES),
     "none": Contestant("no network", build_dummy, {}),
 }
@@ -257,18 +267,15 @@ def timed_search(
     name: str, case: SearchCase, data: tuple[Any, Any], seed: int, n_jobs: int | None
 ) -> tuple[float, float]:
     """Return the seconds of one whole search, and its best score."""
-    from pipeline import batched_fits
-
     X, y = data
     if name == "skorch":
         y = y.astype(np.float32)
     search = make_search(name, case, seed, n_jobs)
-    batched = CONTESTANTS[name].batched
     gc.collect()
     time.sleep(arena.SETTLE_SECONDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with batched_fits() if batched else contextlib.nullcontext():
+        with CONTESTANTS[name].context():
             start = time.perf_counter()
             search.fit(X, y)
             seconds = time.perf_counter() - start
