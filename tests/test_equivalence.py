@@ -8,6 +8,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from pipeline.training import engine
 from pipeline.training.engine import Hyperparameters, Member, MemberState, fit_many
 from pipeline.training.minibatches import DenseRows, RowSet
 from pipeline.training.network import ACTIVATIONS, Architecture
@@ -139,6 +140,33 @@ def test_member_in_company_equals_the_member_alone_for_every_batch(n_rows, batch
         for member in members
     ]
     check_companies(architecture, "adamw", members, batch_size, sizes=(7, 20))
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.parametrize("batch_size", [16, 200])
+def test_member_beside_others_of_other_row_counts_equals_the_member_alone(
+    batch_size, norm, weighted, monkeypatch
+):
+    table = make_table(64, 4)
+    if not weighted:
+        table = replace(table, weights=torch.full((64,), 0.5, dtype=torch.float64))
+    settings = {"learning_rate": "invscaling", "dropout": 0.2}
+    members = [
+        replace(member, train=replace(table, index=torch.arange(50 + number % 13)))
+        for number, member in enumerate(make_company(table, **settings))
+    ]
+    blocks = []
+    run = engine.Block.run
+    monkeypatch.setattr(
+        engine.Block,
+        "run",
+        lambda block, report: blocks.append(block.numbers) or run(block, report),
+    )
+    architecture = Architecture(4, (9, 5), "relu", norm, torch.float32)
+    fit_many(architecture, "adam", members, batch_size=batch_size)
+    assert [len(numbers) for numbers in blocks] == [20]
+    check_companies(architecture, "adam", members, batch_size)
 
 
 @pytest.mark.parametrize("sizes", [(100,), (256, 128)], ids=str)

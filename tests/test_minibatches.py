@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -12,6 +14,7 @@ from pipeline.training.minibatches import (
     RowSet,
     SparseRows,
     batch_starts,
+    filled_up,
     shuffled,
     stream_seed,
 )
@@ -158,6 +161,56 @@ def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
     )
     torch.testing.assert_close(shares[0], level / level.sum())
     torch.testing.assert_close(shares[1], torch.full((23,), 1 / 23))
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("elements", [1, 1 << 16])
+def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(
+    elements, weighted, monkeypatch
+):
+    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    level = torch.linspace(0.2, 3, 80) if weighted else None
+    table = make_rows(80, weights=level)
+    lengths = [67, 70, 80]
+    row_sets = [replace(table, index=torch.arange(n)) for n in lengths]
+    batches = filled_up(batch_starts(67, 32, 1), 32)
+    assert batches == [(0, 32), (32, 64), (64, 80)]
+    reader = EpochReader(row_sets, batches, torch.empty(0))
+    for epoch in range(2):
+        orders = [shuffled(rows.index, 0, epoch) for rows in row_sets]
+        pieces = list(reader.read(orders))
+        assert [batch.last for piece in pieces for batch in piece.batches].count(
+            True
+        ) == 1
+        batch, piece = pieces[-1].batches[-1], pieces[-1]
+        assert batch.last
+        for place, n in enumerate(lengths):
+            rows = orders[place][64:]
+            weights = table.weights[rows]
+            shares = batch.shares[place]
+            assert (shares[n - 64 :] == 0).all()
+            assert (batch.offsets[place, n - 64 :] == 0).all()
+            torch.testing.assert_close(
+                shares[: n - 64], (weights / weights.sum()).float()
+            )
+            total = table.weights[:n].sum()
+            found = piece.epoch_shares[place, -16:]
+            torch.testing.assert_close(found.sum(), (weights.sum() / total).float())
+            counted = max(float(weights.sum()), float(n - 64))
+            assert float(batch.correction[place]) == pytest.approx(
+                counted / (counted - 1)
+            )
+
+
+def test_filled_up_never_takes_rows_away():
+    for n_rows in range(1, 70):
+        for batch_size in (1, 7, 16, 20, 100):
+            batches = batch_starts(n_rows, batch_size, 2)
+            filled = filled_up(batches, batch_size)
+            assert filled[:-1] == batches[:-1]
+            assert filled[-1][0] == batches[-1][0]
+            assert n_rows <= filled[-1][1] < n_rows + 16
+            assert filled_up(filled, batch_size) == filled
 
 
 def test_epoch_reader_cuts_batches_into_slices():

@@ -114,9 +114,9 @@ class Setting:
             strengths = self.layout.weight_mask(CPU)
             for member, alpha in enumerate(ALPHAS):
                 for slot in self.layout.slots(strengths):
-                    slot[member].mul_(alpha)
+                    slot[member].mul_(alpha / N_ROWS)
             penalty = Penalty(strengths, self.layout.slots)
-            penalty.gradient_kernel(self.parameters, self.gradients, N_ROWS)()
+            penalty.gradient_kernel(self.parameters, self.gradients)()
         vectors = [
             self.layout.member_vector(self.gradients, member)
             for member in range(N_MEMBERS)

@@ -23,6 +23,7 @@ from pipeline.training.minibatches import (
     Piece,
     RowSet,
     batch_starts,
+    filled_up,
     shuffled,
     stream_seed,
     whole,
@@ -201,8 +202,8 @@ def fit_many(
     Notes
     -----
     A member's result depends on its own rows, hyperparameters and seed only, bit for
-    bit, on one machine. Members with equally many rows are stacked into blocks that
-    fit the cache; each block is trained to its end.
+    bit, on one machine. Members whose batches are as large, the last one filled up, are
+    stacked into blocks that fit the cache; each block is trained to its end.
     """
     results: dict[int, MemberResult] = {}
     members = _on_device(members, torch.device(device))
@@ -257,6 +258,14 @@ def block_size(architecture: Architecture, batch_size: int) -> int:
     )
 
 
+def step_bounds(
+    architecture: Architecture, n_rows: int, batch_size: int
+) -> list[tuple[int, int]]:
+    """Return the (start, stop) of an epoch's batches, the last one filled up."""
+    smallest = 1 if architecture.input_norm is None else 2
+    return filled_up(batch_starts(n_rows, batch_size, smallest), batch_size)
+
+
 def row_slices(architecture: Architecture, n_rows: int) -> list[tuple[int, int]]:
     """Return the (start, stop) of the slices of a batch.
 
@@ -283,18 +292,19 @@ def _blocks(
     batch_size: int,
     n_threads: int,
 ) -> list[list[int]]:
-    """Group members with equally many rows and steps; split to fit the cache.
+    """Group members with equal batches and steps; split to fit the cache.
 
     Members on the same rows come together, since they share a gather where their
     seeds are equal too, and among them those that one call can update.
     """
-    groups: dict[tuple[int, int, int, bool], list[int]] = {}
+    groups: dict[tuple[int, int, int, int, bool], list[int]] = {}
     row_sets: dict[int, int] = {}
     for number, member in enumerate(members):
         held_out = 0 if member.validation is None else len(member.validation)
         n_steps = 0 if member.state is None else member.state.n_steps
         dropout = member.hyperparameters.dropout > 0
-        key = (len(member.train), held_out, n_steps, dropout)
+        start, stop = step_bounds(architecture, len(member.train), batch_size)[-1]
+        key = (start, stop, held_out, n_steps, dropout)
         groups.setdefault(key, []).append(number)
         row_sets.setdefault(id(member.train.index), number)
 
@@ -303,9 +313,9 @@ def _blocks(
         return (row_sets[id(member.train.index)], *_run_key(member))
 
     blocks = []
-    for numbers in groups.values():
+    for (start, stop, *_), numbers in groups.items():
         numbers.sort(key=order)
-        n_rows = min(batch_size, len(members[numbers[0]].train))
+        n_rows = stop if start == 0 else batch_size
         n_blocks = -(-len(numbers) // block_size(architecture, n_rows))
         flops = architecture.flops_per_row * n_rows * len(numbers)
         if flops >= SHARED_FLOPS and len(groups) < n_threads:
@@ -390,11 +400,7 @@ class Block:
         self.members = list(members)
         self.device = device
         self.numbers = list(range(len(members)))
-        self.n_rows = len(members[0].train)
-        smallest = 1 if architecture.input_norm is None else 2
-        size = min(batch_size, self.n_rows)
-        self.batches = batch_starts(self.n_rows, size, smallest)
-        self.batch_size = size
+        self.batches = step_bounds(architecture, len(members[0].train), batch_size)
         self.progress = [Progress(member.hyperparameters) for member in members]
         self.generator = torch.Generator()
         self.epochs_before = [
@@ -490,23 +496,34 @@ class Block:
                 self.networks[n_rows].append(network)
 
     def _set_penalty(self) -> None:
-        """Spread each member's L2 strength over its weights."""
+        """Prepare the L2 penalty of a step, of an epoch's last one, and of the losses.
+
+        Each is for so many rows of mean weight; in the last batch members may differ.
+        """
         alphas = [member.hyperparameters.alpha for member in self.members]
-        self.penalty: Penalty | None = None
+        self.penalties: dict[bool, Penalty] = {}  # by whether the batch is the last
         self.penalty_kernels: list[Kernel] = []
         if not any(alphas):
             return
-        strengths = self.layout.weight_mask(self.device)
-        slots = self.layout.slots(strengths)
-        for place, (member, alpha) in enumerate(zip(self.members, alphas, strict=True)):
-            rows = member.train
-            mean_weight = float(rows.weights[rows.index].double().mean())
-            for slot in slots:
-                slot[place].mul_(alpha / mean_weight)
-        self.penalty = Penalty(strengths, self.layout.slots)
-        self.penalty_kernels = self.penalty.value_kernels(
-            self.parameters, self.losses, self.n_rows / len(self.batches)
-        )
+        start, stop = self.batches[0]
+        n_before, _ = self.batches[-1]
+        row_sets = [member.train for member in self.members]
+        strengths = [
+            alpha / float(rows.weights[rows.index].double().mean())
+            for alpha, rows in zip(alphas, row_sets, strict=True)
+        ]
+
+        def over(n_rows: Sequence[float]) -> Penalty:
+            flat = self.layout.weight_mask(self.device)
+            for slot in self.layout.slots(flat):
+                for part, strength, n in zip(slot, strengths, n_rows, strict=True):
+                    part.mul_(strength / n)
+            return Penalty(flat, self.layout.slots)
+
+        self.penalties[False] = over([stop - start] * len(row_sets))
+        self.penalties[True] = over([len(rows) - n_before for rows in row_sets])
+        mean = over([len(rows) / len(self.batches) for rows in row_sets])
+        self.penalty_kernels = mean.value_kernels(self.parameters, self.losses)
 
     def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
@@ -539,8 +556,10 @@ class Block:
     def _set_step_sizes(self, epochs: list[int]) -> None:
         """Hand the optimizer this epoch's learning rates, where they have changed."""
         rates = [
-            progress.rate.at(self.epoch, epoch * self.n_rows)
-            for progress, epoch in zip(self.progress, epochs, strict=True)
+            progress.rate.at(self.epoch, epoch * len(member.train))
+            for progress, epoch, member in zip(
+                self.progress, epochs, self.members, strict=True
+            )
         ]
         if rates != self.rates:
             self.rates = rates
@@ -610,9 +629,9 @@ class Block:
             program += [partial(self.gradients.add_, other) for other in others]
         else:
             program = self._pass(networks[0], batch)
-        if self.penalty is not None:
-            buffers = (self.parameters, self.gradients)
-            program.append(self.penalty.gradient_kernel(*buffers, batch.n_rows))
+        if self.penalties:
+            penalty = self.penalties[batch.last]
+            program.append(penalty.gradient_kernel(self.parameters, self.gradients))
         return [*program, self.optimizer.update]
 
     def _pass(self, network: Network, batch: Batch) -> list[Kernel]:

@@ -96,7 +96,7 @@ class FullBatch:
         """Return the penalised loss and its gradient at a parameter vector."""
         self.parameters.copy_(torch.from_numpy(vector))
         self.total_gradient.zero_()
-        loss = float(self.penalty.values(self.parameters, 1))
+        loss = float(self.penalty.values(self.parameters))
         for batch, shares in self._batches():
             inputs = batch.inputs
             n_rows = batch.n_rows
@@ -111,7 +111,7 @@ class FullBatch:
             run_all(residual_kernels(logits, offsets, shares, network.residuals))
             network.backward()
             self.total_gradient += self.gradients
-        self.penalty.gradient_kernel(self.parameters, self.total_gradient, 1)()
+        self.penalty.gradient_kernel(self.parameters, self.total_gradient)()
         return loss, self.total_gradient.double().numpy().copy()
 
 

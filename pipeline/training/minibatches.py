@@ -21,6 +21,10 @@ from pipeline.training.network import Logits, Units
 # is still in the cache when it is used and no second copy of the table is needed.
 PIECE_ELEMENTS = 1 << 16
 
+# A last batch is filled up to a multiple of so many rows by rows without weight: the
+# folds of 455 and 456 rows of one search then go through one and the same program.
+FILLED_ROWS = 16
+
 SHUFFLE, DROPOUT = 1, 2
 
 
@@ -153,6 +157,22 @@ def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
+def filled_up(batches: list[tuple[int, int]], batch_size: int) -> list[tuple[int, int]]:
+    """Return the batches with the last one filled up, to a whole batch at most.
+
+    Examples
+    --------
+    >>> filled_up([(0, 64), (64, 71)], batch_size=64)
+    [(0, 64), (64, 80)]
+    >>> filled_up([(0, 64), (64, 127)], batch_size=64)
+    [(0, 64), (64, 128)]
+    """
+    start, stop = batches[-1]
+    n_rows = stop - start
+    filled = min(-(-n_rows // FILLED_ROWS) * FILLED_ROWS, batch_size)
+    return [*batches[:-1], (start, start + max(n_rows, filled))]
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Views of one batch's rows and labels.
@@ -160,7 +180,9 @@ class Batch:
     Labels are ``(n_members, n_rows)``: ``signs`` is 1 or -1, ``shares`` is each row's
     part of the batch's weight, ``offsets`` is minus target times share.
     ``correction`` is ``n / (n - 1)`` with the batch's weight n, ``(n_members, 1, 1)``.
-    ``parts`` are the batch's slices of rows, none where it is not cut.
+    ``parts`` are the batch's slices of rows, none where it is not cut. In the epoch's
+    ``last`` batch a member may have fewer rows; the shares of those that fill it up
+    are 0.
     """
 
     n_rows: int
@@ -170,6 +192,7 @@ class Batch:
     offsets: Tensor
     logits: Logits
     correction: Tensor
+    last: bool
     parts: tuple[Batch, ...] = ()
 
 
@@ -192,6 +215,8 @@ class Piece:
         The batches in the epoch.
     slices : callable
         From the rows of a batch to the (start, stop) of its slices.
+    last : bool
+        Whether the epoch ends with this piece.
 
     Attributes
     ----------
@@ -209,10 +234,16 @@ class Piece:
     """
 
     def __init__(
-        self, buffers: Buffers, bounds: list[tuple[int, int]], slices: Slices
+        self,
+        buffers: Buffers,
+        bounds: list[tuple[int, int]],
+        slices: Slices,
+        *,
+        last: bool,
     ) -> None:
         self.buffers = buffers
         self.slices = slices
+        self.last = last
         begin, n_rows = bounds[0][0], bounds[-1][1] - bounds[0][0]
         self.features = list(buffers.features[:, :n_rows, :-1])
         self.signs, self.offsets, self.logits = buffers.labels[..., :n_rows]
@@ -252,6 +283,7 @@ class Piece:
             self.offsets[:, start:stop],
             Logits(self.logits[:, start:stop]),
             self.corrections[:, place, None, None],
+            self.last and place == self.corrections.shape[1] - 1,
         )
 
 
@@ -265,7 +297,7 @@ class Buffers:
         self.like = like
         self.features = like.new_ones(shape)
         self.labels = self.new_labels(shape[1])
-        self.pieces: dict[tuple[int, int], Piece] = {}
+        self.pieces: dict[tuple[int, int, bool], Piece] = {}
 
     def new_labels(self, n_rows: int) -> Tensor:
         """Return three tensors of labels.
@@ -275,11 +307,13 @@ class Buffers:
         """
         return self.like.new_zeros(3, self.n_members, n_rows + 1)[..., :-1]
 
-    def piece(self, bounds: list[tuple[int, int]], slices: Slices) -> Piece:
+    def piece(
+        self, bounds: list[tuple[int, int]], slices: Slices, *, last: bool
+    ) -> Piece:
         """Return the piece of these batches of the epoch."""
-        key = (len(bounds), bounds[-1][1] - bounds[0][0])
+        key = (len(bounds), bounds[-1][1] - bounds[0][0], last)
         if key not in self.pieces:
-            self.pieces[key] = Piece(self, bounds, slices)
+            self.pieces[key] = Piece(self, bounds, slices, last=last)
         return self.pieces[key]
 
 
@@ -289,9 +323,9 @@ class EpochReader:
     Parameters
     ----------
     row_sets : sequence of RowSet
-        The rows of each member, equally many.
+        The rows of each member; in all batches but the last equally many.
     batches : list of (start, stop)
-        From ``batch_starts``.
+        From ``batch_starts``, or ``filled_up``.
     like : Tensor
         Tells type and device of what is gathered.
     slices : callable
@@ -332,7 +366,7 @@ class EpochReader:
         """Yield the pieces of an epoch with each member's rows in its order."""
         if len(self.pieces) == 1 and _same(orders, self._held):
             assert self._buffers is not None
-            yield self._buffers.piece(self.pieces[0], self.slices)
+            yield self._buffers.piece(self.pieces[0], self.slices, last=True)
             return
         shared = all(
             order is orders[0] and rows.features is self.row_sets[0].features
@@ -342,7 +376,8 @@ class EpochReader:
         buffers = self._room_for(len(slots))
         self._held = list(orders)
         for bounds in self.pieces:
-            piece = buffers.piece(bounds, self.slices)
+            last = bounds is self.pieces[-1]
+            piece = buffers.piece(bounds, self.slices, last=last)
             self._gather(piece, slots, orders, bounds[0][0], bounds[-1][1])
             yield piece
 
@@ -362,13 +397,18 @@ class EpochReader:
         start: int,
         stop: int,
     ) -> None:
-        """Gather features and labels of the rows ``start`` to ``stop``."""
+        """Gather features and labels of the rows ``start`` to ``stop``.
+
+        The rows that fill up a member's last batch keep what was there: any numbers.
+        """
         for place, order in enumerate(slots):
             rows = order[start:stop]
-            self.row_sets[place].features.gather(rows, piece.features[place])
+            gathered = piece.features[place][: len(rows)]
+            self.row_sets[place].features.gather(rows, gathered)
         for place, order in enumerate(orders):
             rows = order[start:stop]
-            torch.index_select(self.signs[place], 0, rows, out=piece.signs[place])
+            signs = piece.signs[place, : len(rows)]
+            torch.index_select(self.signs[place], 0, rows, out=signs)
             weights = self.weights[place]
             if not (weights.equal and piece.written):
                 weights.write_shares(piece, place, rows)
@@ -392,11 +432,12 @@ class _RowWeights:
     def write_shares(self, piece: Piece, place: int, rows: Tensor) -> None:
         """Write the shares of a piece's rows in their batches and in the epoch."""
         sizes = piece.sizes
+        sizes[-1] -= sum(sizes) - len(rows)
         counts = torch.tensor(sizes, dtype=torch.float64, device=rows.device)
         if self.equal:
             totals = counts * self.level
             shares = torch.repeat_interleave(1 / counts, counts.long())
-            piece.epoch_shares[place] = 1 / self.n_rows
+            piece.epoch_shares[place, : len(rows)] = 1 / self.n_rows
         else:
             weights = self.table[rows]
             number = torch.repeat_interleave(
@@ -404,8 +445,8 @@ class _RowWeights:
             )
             totals = torch.zeros_like(counts).index_add_(0, number, weights)
             shares = weights / totals[number]
-            piece.epoch_shares[place] = weights / self.total
-        piece.shares[place] = shares
+            piece.epoch_shares[place, : len(rows)] = weights / self.total
+        piece.shares[place, : len(rows)] = shares
         torch.mul(piece.shares[place], -0.5, out=piece.half_shares[place])
         totals = torch.maximum(totals, counts)
         piece.corrections[place] = totals / (totals - 1)

@@ -107,7 +107,7 @@ class Penalty:
     Parameters
     ----------
     strengths : Tensor of shape (n_members * member_size,)
-        ``alpha`` divided by the mean row weight at each weight, 0 at biases.
+        ``alpha`` divided by the row weights' sum at each weight, 0 at biases.
     slots : callable
         Takes a buffer like ``strengths`` and returns each layer's part of it,
         ``(n_members, slot_size)``.
@@ -120,17 +120,15 @@ class Penalty:
         self.slots = slots
 
     def gradient_kernel(
-        self, parameters: Tensor, gradients: Tensor, batch_size: int
+        self, parameters: Tensor, gradients: Tensor
     ) -> Callable[[], object]:
-        """Return what adds the penalty's gradient for a batch of so many rows."""
-        return partial(
-            gradients.addcmul_, parameters, self.strengths, value=1.0 / batch_size
-        )
+        """Return what adds the penalty's gradient."""
+        return partial(gradients.addcmul_, parameters, self.strengths)
 
     def value_kernels(
-        self, parameters: Tensor, losses: Tensor, batch_size: float
+        self, parameters: Tensor, losses: Tensor
     ) -> list[Callable[[], object]]:
-        """Return what adds each member's penalty for a batch of so many rows.
+        """Return what adds each member's penalty.
 
         ``losses``, ``(n_members,)``, are in float64. Prepared once: at eight steps per
         epoch the buffers of every epoch took a tenth of the time.
@@ -147,14 +145,14 @@ class Penalty:
                 for slot, layer in zip(slots, sums, strict=True)
             ),
             partial(torch.sum, sums, 0, out=values),
-            partial(values.mul_, 0.5 / batch_size),
+            partial(values.mul_, 0.5),
             partial(losses.add_, values),
         ]
 
-    def values(self, parameters: Tensor, batch_size: float) -> Tensor:
-        """Return each member's penalty for a batch of that size, (n_members,)."""
+    def values(self, parameters: Tensor) -> Tensor:
+        """Return each member's penalty, (n_members,)."""
         n_members = len(self.slots(parameters)[0])
         losses = parameters.new_zeros(n_members, dtype=torch.float64)
-        for kernel in self.value_kernels(parameters, losses, batch_size):
+        for kernel in self.value_kernels(parameters, losses):
             kernel()
         return losses
