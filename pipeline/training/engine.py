@@ -294,11 +294,15 @@ def _blocks(
 ) -> list[list[int]]:
     """Group members with equal batches and steps; split to fit the cache.
 
-    Members on the same rows come together, since they share a gather where their
-    seeds are equal too, and among them those that one call can update.
+    Members that one call can update come together, and among them those on the same
+    rows, since they share a gather where their seeds are equal too.
     """
     groups: dict[tuple[int, int, int, int, bool], list[int]] = {}
-    row_sets: dict[int, int] = {}
+    row_sets: dict[tuple[int, int], int] = {}
+
+    def rows_of(member: Member) -> tuple[int, int]:
+        return id(member.train.features), id(member.train.index)
+
     for number, member in enumerate(members):
         held_out = 0 if member.validation is None else len(member.validation)
         n_steps = 0 if member.state is None else member.state.n_steps
@@ -306,11 +310,11 @@ def _blocks(
         start, stop = step_bounds(architecture, len(member.train), batch_size)[-1]
         key = (start, stop, held_out, n_steps, dropout)
         groups.setdefault(key, []).append(number)
-        row_sets.setdefault(id(member.train.index), number)
+        row_sets.setdefault(rows_of(member), number)
 
     def order(number: int) -> tuple[float, ...]:
         member = members[number]
-        return (row_sets[id(member.train.index)], *_run_key(member))
+        return (*_run_key(member), row_sets[rows_of(member)])
 
     blocks = []
     for (start, stop, *_), numbers in groups.items():
@@ -440,6 +444,7 @@ class Block:
         self.best_statistics = InputStatistics(
             self.statistics.mean.clone(), self.statistics.variance.clone()
         )
+        self.row_counts = [len(member.train) for member in self.members]
         self.orders = [member.train.index for member in self.members]
         rows = [member.train for member in self.members]
         self.reader = EpochReader(rows, self.batches, self.parameters, self.slices)
@@ -521,8 +526,8 @@ class Block:
             return Penalty(flat, self.layout.slots)
 
         self.penalties[False] = over([stop - start] * len(row_sets))
-        self.penalties[True] = over([len(rows) - n_before for rows in row_sets])
-        mean = over([len(rows) / len(self.batches) for rows in row_sets])
+        self.penalties[True] = over([n - n_before for n in self.row_counts])
+        mean = over([n / len(self.batches) for n in self.row_counts])
         self.penalty_kernels = mean.value_kernels(self.parameters, self.losses)
 
     def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
@@ -556,9 +561,9 @@ class Block:
     def _set_step_sizes(self, epochs: list[int]) -> None:
         """Hand the optimizer this epoch's learning rates, where they have changed."""
         rates = [
-            progress.rate.at(self.epoch, epoch * len(member.train))
-            for progress, epoch, member in zip(
-                self.progress, epochs, self.members, strict=True
+            progress.rate.at(self.epoch, epoch * n_rows)
+            for progress, epoch, n_rows in zip(
+                self.progress, epochs, self.row_counts, strict=True
             )
         ]
         if rates != self.rates:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -222,8 +223,8 @@ class Piece:
     ----------
     batches : list of Batch
         The views of each batch, made once: that takes as long as a small step.
-    features : list of Tensor of shape (n_rows, n_features)
-        One per gather.
+    features : Tensor of shape (n_members or 1, n_rows, n_features + 1)
+        The last column is 1.
     signs, offsets : Tensor of shape (n_members, n_rows)
         As in ``Batch``.
     logits : Tensor of shape (n_members, n_rows)
@@ -245,7 +246,7 @@ class Piece:
         self.slices = slices
         self.last = last
         begin, n_rows = bounds[0][0], bounds[-1][1] - bounds[0][0]
-        self.features = list(buffers.features[:, :n_rows, :-1])
+        self.features = buffers.features[:, :n_rows]
         self.signs, self.offsets, self.logits = buffers.labels[..., :n_rows]
         weights = buffers.new_labels(n_rows)
         self.shares, self.half_shares, self.epoch_shares = weights
@@ -334,8 +335,8 @@ class EpochReader:
     Notes
     -----
     What a member is handed does not depend on the other members: pieces have as many
-    rows whoever is there. Members whose ``orders`` are one and the same tensor share
-    one gather of the features.
+    rows whoever is there. Neighbours whose ``orders`` are one and the same tensor share
+    one gather, the others' is a copy; where all do, they share the gathered rows too.
     """
 
     def __init__(
@@ -368,18 +369,23 @@ class EpochReader:
             assert self._buffers is not None
             yield self._buffers.piece(self.pieces[0], self.slices, last=True)
             return
-        shared = all(
-            order is orders[0] and rows.features is self.row_sets[0].features
-            for order, rows in zip(orders, self.row_sets, strict=True)
-        )
-        slots = orders[:1] if shared else orders
-        buffers = self._room_for(len(slots))
+        runs = self._runs(orders)
+        buffers = self._room_for(len(orders) if len(runs) > 1 else 1)
         self._held = list(orders)
         for bounds in self.pieces:
             last = bounds is self.pieces[-1]
             piece = buffers.piece(bounds, self.slices, last=last)
-            self._gather(piece, slots, orders, bounds[0][0], bounds[-1][1])
+            self._gather(piece, orders, runs, bounds[0][0], bounds[-1][1])
             yield piece
+
+    def _runs(self, orders: list[Tensor]) -> list[tuple[int, int]]:
+        """Return the (first, last) of neighbours with the same rows, last excluded."""
+        sources = [
+            (id(order), id(rows.features), id(rows.targets))
+            for order, rows in zip(orders, self.row_sets, strict=True)
+        ]
+        lengths = [len(list(run)) for _, run in groupby(sources)]
+        return list(pairwise(accumulate(lengths, initial=0)))
 
     def _room_for(self, n_slots: int) -> Buffers:
         """Return buffers for so many gathers."""
@@ -392,8 +398,8 @@ class EpochReader:
     def _gather(
         self,
         piece: Piece,
-        slots: list[Tensor],
         orders: list[Tensor],
+        runs: list[tuple[int, int]],
         start: int,
         stop: int,
     ) -> None:
@@ -401,17 +407,18 @@ class EpochReader:
 
         The rows that fill up a member's last batch keep what was there: any numbers.
         """
-        for place, order in enumerate(slots):
-            rows = order[start:stop]
-            gathered = piece.features[place][: len(rows)]
-            self.row_sets[place].features.gather(rows, gathered)
-        for place, order in enumerate(orders):
-            rows = order[start:stop]
-            signs = piece.signs[place, : len(rows)]
-            torch.index_select(self.signs[place], 0, rows, out=signs)
-            weights = self.weights[place]
+        for first, last in runs:
+            rows = orders[first][start:stop]
+            features = piece.features[first:last, : len(rows)]
+            signs = piece.signs[first:last, : len(rows)]
+            self.row_sets[first].features.gather(rows, features[0, :, :-1])
+            torch.index_select(self.signs[first], 0, rows, out=signs[0])
+            for gathered in (features, signs):
+                if len(gathered) > 1:
+                    gathered[1:] = gathered[0]
+        for place, weights in enumerate(self.weights):
             if not (weights.equal and piece.written):
-                weights.write_shares(piece, place, rows)
+                weights.write_shares(piece, place, orders[place][start:stop])
         piece.written = True
         # -share for the sign 1, 0 for the sign -1, both exactly.
         half = piece.half_shares
