@@ -84,6 +84,9 @@ def batched_fits(
     ``mean_fit_time`` does not count the time a fit waited. Training counts with the
     time of its program divided by the members that the program served.
 
+    Candidates that differ in ``max_iter`` only are one training, to the longest of
+    them, unless every step depends on it, as with ``learning_rate="cosine"``.
+
     An estimator of another kind is fitted as ever, and an estimator that is fitted
     outside of joblib, as for ``refit=True``, is trained alone.
 

@@ -173,7 +173,7 @@ def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(
     table = make_rows(80, weights=level)
     lengths = [67, 70, 80]
     row_sets = [replace(table, index=torch.arange(n)) for n in lengths]
-    batches = filled_up(batch_starts(67, 32, 1), 32)
+    batches = filled_up(batch_starts(67, 32, 1))
     assert batches == [(0, 32), (32, 64), (64, 80)]
     reader = EpochReader(row_sets, batches, torch.empty(0))
     for epoch in range(2):
@@ -206,11 +206,11 @@ def test_filled_up_never_takes_rows_away():
     for n_rows in range(1, 70):
         for batch_size in (1, 7, 16, 20, 100):
             batches = batch_starts(n_rows, batch_size, 2)
-            filled = filled_up(batches, batch_size)
+            filled = filled_up(batches)
             assert filled[:-1] == batches[:-1]
             assert filled[-1][0] == batches[-1][0]
             assert n_rows <= filled[-1][1] < n_rows + 16
-            assert filled_up(filled, batch_size) == filled
+            assert filled_up(filled) == filled
 
 
 def test_epoch_reader_cuts_batches_into_slices():

@@ -48,9 +48,12 @@ def shared(*trainings):
 
 def assert_equal(found, expected):
     for one, other in zip(found, expected, strict=True):
-        assert one.loss_curve == other.loss_curve
+        np.testing.assert_array_equal(one.loss_curve, other.loss_curve)
+        np.testing.assert_array_equal(
+            one.validation_loss_curve, other.validation_loss_curve
+        )
         for coef, wanted in zip(one.state.coefs, other.state.coefs, strict=True):
-            torch.testing.assert_close(coef, wanted, rtol=0, atol=0)
+            torch.testing.assert_close(coef, wanted, rtol=0, atol=0, equal_nan=True)
 
 
 class TestSharedTables:
@@ -89,9 +92,9 @@ class TestGroups:
         assert len(group_members(shared(training(), training(**other)))) == n_groups
 
     def test_full_batches_of_any_size_are_one(self):
-        fits = shared(training(20, 20), training(30, 30), training(25, 200))
+        fits = shared(training(20, 20), training(30, 30), training(29, 29))
         (group,) = group_members(fits)
-        assert [len(one.train) for one in group.program.members] == [20, 30, 25]
+        assert [len(one.train) for one in group.program.members] == [20, 30, 29]
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
@@ -99,6 +102,79 @@ class TestGroups:
         (group,) = group_members(shared(training(seeds=(0, 1)), training(seeds=(1,))))
         assert group.places == [[(0, 0)], [(0, 1), (1, 0)]]
         assert len(group.program.members) == 2
+
+
+def of_lengths(*lengths, validation=None, solver="adam", **given):
+    """Return trainings that differ in ``max_iter`` only."""
+    return shared(
+        *(
+            Training(
+                ARCHITECTURE,
+                solver,
+                [
+                    Member(
+                        rows(),
+                        Hyperparameters(seed=0, max_iter=length, **given),
+                        validation,
+                    )
+                ],
+                5,
+                "cpu",
+                False,
+            )
+            for length in lengths
+        )
+    )
+
+
+class TestRunsOfOtherLengths:
+    @pytest.mark.parametrize(
+        "given",
+        [
+            {"tol": 0.0},
+            {"tol": 1e-2, "n_iter_no_change": 2},
+            {"tol": 1.0, "n_iter_no_change": 1, "learning_rate": "adaptive"},
+            {"learning_rate": "invscaling", "learning_rate_init": 0.1},
+            {"learning_rate_init": 1e30},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("validated", [False, True])
+    def test_are_beginnings_of_the_longest(self, given, validated):
+        validation = rows(9, seed=1) if validated else None
+        fits = of_lengths(3, 40, 1, 12, 40, 12, validation=validation, **given)
+        (group,) = group_members(fits)
+        (member,) = group.program.members
+        assert member.hyperparameters.max_iter == 40
+        assert member.stops == {1, 3, 12}
+        reports = []
+        outcomes = train_together(fits, lambda *told: reports.append(told[:3]))
+        for number, (found, fit) in enumerate(zip(outcomes, fits, strict=True)):
+            expected = run(fit)
+            assert_equal(found.results, expected)
+            (one,), (other,) = found.results, expected
+            assert one.converged == other.converged
+            assert one.diverged_epoch == other.diverged_epoch
+            assert one.state.n_epochs == other.state.n_epochs
+            epochs = [epoch for fit, _, epoch in reports if fit == number]
+            assert epochs == list(range(1, len(other.loss_curve) + 1))
+
+    def test_share_nothing_that_could_be_written_to(self):
+        outcomes = train_together(of_lengths(2, 5, 5))
+        coefs = [found.results[0].state.coefs[0] for found in outcomes]
+        assert not torch.equal(coefs[0], coefs[1])
+        assert torch.equal(coefs[1], coefs[2])
+        assert len({coef.data_ptr() for coef in coefs}) == 3
+
+    @pytest.mark.parametrize(
+        "given", [{"learning_rate": "cosine"}, {"solver": "lbfgs"}], ids=str
+    )
+    def test_are_not_where_the_length_decides_the_steps(self, given):
+        fits = of_lengths(3, 9, **given)
+        (group,) = group_members(fits)
+        assert len(group.program.members) == 2
+        for found, fit in zip(train_together(fits), fits, strict=True):
+            assert_equal(found.results, run(fit))
 
 
 def test_every_fit_gets_its_own_results():

@@ -7,6 +7,7 @@ fit is the loop's case of one member.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -135,12 +136,16 @@ class MemberState:
 
 @dataclass(frozen=True)
 class Member:
-    """One network to be trained: its rows, hyperparameters and, perhaps, its past."""
+    """One network to be trained: its rows, hyperparameters and, perhaps, its past.
+
+    ``stops`` are epochs, below ``max_iter``, whose result is wanted too.
+    """
 
     train: RowSet
     hyperparameters: Hyperparameters
     validation: RowSet | None = None
     state: MemberState | None = None
+    stops: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -157,6 +162,9 @@ class MemberResult:
         Whether the stopping rule ended the training before ``max_iter``.
     diverged_epoch : int or None
         The epoch, counted from 1, in which weights or loss became non-finite.
+    earlier : dict of int to MemberResult
+        What a run with this ``max_iter`` would have had, for the member's stops that
+        were reached before the end.
     """
 
     state: MemberState
@@ -164,6 +172,7 @@ class MemberResult:
     validation_loss_curve: list[float]
     converged: bool
     diverged_epoch: int | None
+    earlier: dict[int, MemberResult] = field(default_factory=dict)
 
 
 EpochReport = Callable[[int, int, float, float | None], None]
@@ -263,7 +272,7 @@ def step_bounds(
 ) -> list[tuple[int, int]]:
     """Return the (start, stop) of an epoch's batches, the last one filled up."""
     smallest = 1 if architecture.input_norm is None else 2
-    return filled_up(batch_starts(n_rows, batch_size, smallest), batch_size)
+    return filled_up(batch_starts(n_rows, batch_size, smallest))
 
 
 def row_slices(architecture: Architecture, n_rows: int) -> list[tuple[int, int]]:
@@ -412,6 +421,7 @@ class Block:
         ]
         self.epoch = 0
         self.results: dict[int, MemberResult] = {}
+        self.earlier: dict[int, dict[int, MemberResult]] = defaultdict(dict)
         self._allocate([self._start(member) for member in self.members])
 
     def _start(self, member: Member) -> MemberState:
@@ -669,8 +679,11 @@ class Block:
             improved = progress.add(loss, validation_loss)
             if improved and held_out is not None:
                 self._keep_best(place)
+            n_epochs = len(progress.losses)
+            if n_epochs in self.members[place].stops and not progress.stopped:
+                self.earlier[self.numbers[place]][n_epochs] = self._result(place)
             if report is not None:
-                report(self.numbers[place], len(progress.losses), loss, validation_loss)
+                report(self.numbers[place], n_epochs, loss, validation_loss)
 
     def _validation_losses(self, validation: Evaluation) -> list[float]:
         """Return every member's loss on its validation set."""
@@ -691,8 +704,10 @@ class Block:
         if not stopped:
             return
         for place in stopped:
-            if self.numbers[place] not in self.results:
-                self.results[self.numbers[place]] = self._result(place)
+            number = self.numbers[place]
+            if number not in self.results:
+                self.results[number] = self._result(place)
+                self.results[number].earlier = self.earlier.pop(number, {})
         staying = [place for place in range(len(self.members)) if place not in stopped]
         if not staying:
             self.members = []
@@ -748,8 +763,8 @@ class Block:
             diverged = len(progress.losses)
         return MemberResult(
             state,
-            progress.losses,
-            progress.validation_losses,
+            list(progress.losses),
+            list(progress.validation_losses),
             progress.converged,
             diverged,
         )

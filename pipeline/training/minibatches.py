@@ -158,20 +158,23 @@ def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-def filled_up(batches: list[tuple[int, int]], batch_size: int) -> list[tuple[int, int]]:
-    """Return the batches with the last one filled up, to a whole batch at most.
+def filled_up(batches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the batches with the last one filled up, to as many rows as the first.
 
     Examples
     --------
-    >>> filled_up([(0, 64), (64, 71)], batch_size=64)
+    >>> filled_up([(0, 64), (64, 71)])
     [(0, 64), (64, 80)]
-    >>> filled_up([(0, 64), (64, 127)], batch_size=64)
-    [(0, 64), (64, 128)]
+    >>> filled_up([(0, 50), (50, 99)])
+    [(0, 50), (50, 100)]
+    >>> filled_up([(0, 99)])
+    [(0, 112)]
     """
     start, stop = batches[-1]
-    n_rows = stop - start
-    filled = min(-(-n_rows // FILLED_ROWS) * FILLED_ROWS, batch_size)
-    return [*batches[:-1], (start, start + max(n_rows, filled))]
+    filled = start + -(-(stop - start) // FILLED_ROWS) * FILLED_ROWS
+    if start > 0:
+        filled = max(stop, min(filled, start + batches[0][1]))
+    return [*batches[:-1], (start, filled)]
 
 
 @dataclass(frozen=True, eq=False)

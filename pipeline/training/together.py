@@ -155,6 +155,7 @@ def train_together(
     Notes
     -----
     Members that are equal in everything, seed and data included, are trained once.
+    Those that differ in ``max_iter`` only are one run, to the longest of them.
     """
     groups = group_members(trainings)
     outcomes = [
@@ -163,11 +164,11 @@ def train_together(
     ]
     for group in groups:
         start = time.perf_counter()
-        results = _run(group, report)
+        results = _run(group, trainings, report)
         if isinstance(results, Exception):
             _train_apart(group, trainings, outcomes, report)
         else:
-            _hand_out(group, results, outcomes)
+            _hand_out(group, results, trainings, outcomes)
         seconds = time.perf_counter() - start
         for places in group.places:
             for fit, _ in places:
@@ -188,10 +189,14 @@ def group_members(trainings: Sequence[Training]) -> list[Group]:
         size = max(group.program.batch_size, training.batch_size)
         group.program = replace(group.program, batch_size=size)
         for place, member in enumerate(training.members):
-            number = numbers.setdefault(_identity(member), len(group.places))
-            if number == len(group.places):
-                group.program.members.append(member)
+            identity = _identity(member, training.solver)
+            number = numbers.setdefault(identity, len(group.places))
+            members = group.program.members
+            if number == len(members):
+                members.append(member)
                 group.places.append([])
+            else:
+                members[number] = _longest(members[number], member)
             group.places[number].append((fit, place))
     return list(groups.values())
 
@@ -204,45 +209,72 @@ def _signature(training: Training) -> tuple[Any, ...]:
     return (training.architecture, training.solver, size, training.device)
 
 
-def _identity(member: Member) -> tuple[Any, ...]:
-    """Return what decides a member's result."""
+def _identity(member: Member, solver: str) -> tuple[Any, ...]:
+    """Return what decides a member's result, or of which run it is a beginning."""
+    given = member.hyperparameters
+    if given.learning_rate != "cosine" and solver != "lbfgs":
+        given = replace(given, max_iter=0)
     parts = [
         id(part)
         for rows in (member.train, member.validation)
         if rows is not None
         for part in (rows.features, rows.index, rows.targets, rows.weights)
     ]
-    return (member.hyperparameters, id(member.state) if member.state else None, *parts)
+    return (given, id(member.state) if member.state else None, *parts)
 
 
-def _run(group: Group, report: FitReport | None) -> list[MemberResult] | Exception:
+def _longest(one: Member, other: Member) -> Member:
+    """Return the member to be trained for two that differ at most in ``max_iter``."""
+    lengths = {member.hyperparameters.max_iter for member in (one, other)}
+    longest = one if one.hyperparameters.max_iter == max(lengths) else other
+    return replace(longest, stops=(one.stops | lengths) - {max(lengths)})
+
+
+def _length(trainings: Sequence[Training], fit: int, place: int) -> int:
+    """Return how many epochs a member of a fit is to have at most."""
+    return trainings[fit].members[place].hyperparameters.max_iter
+
+
+def _run(
+    group: Group, trainings: Sequence[Training], report: FitReport | None
+) -> list[MemberResult] | Exception:
     """Return the results of a group's members, or the error that stopped them."""
     try:
-        return run(group.program, _group_report(group, report))
+        return run(group.program, _group_report(group, trainings, report))
     except Exception as error:
         return error
 
 
-def _group_report(group: Group, report: FitReport | None) -> EpochReport | None:
+def _group_report(
+    group: Group, trainings: Sequence[Training], report: FitReport | None
+) -> EpochReport | None:
     """Return a report by group member that tells the fits that wait for it."""
     if report is None:
         return None
+    waiting = [
+        [(_length(trainings, *fit), *fit) for fit in places] for places in group.places
+    ]
 
     def tell(member: int, epoch: int, loss: float, held_out: float | None) -> None:
-        for fit, place in group.places[member]:
-            report(fit, place, epoch, loss, held_out)
+        for length, fit, place in waiting[member]:
+            if epoch <= length:
+                report(fit, place, epoch, loss, held_out)
 
     return tell
 
 
 def _hand_out(
-    group: Group, results: Sequence[MemberResult], outcomes: list[FitOutcome]
+    group: Group,
+    results: Sequence[MemberResult],
+    trainings: Sequence[Training],
+    outcomes: list[FitOutcome],
 ) -> None:
     """Give every fit its results; twins get copies, so that none writes to another."""
     for places, result in zip(group.places, results, strict=True):
         for number, (fit, place) in enumerate(places):
-            own = result if number == 0 else copy.deepcopy(result)
-            outcomes[fit].results[place] = own
+            length = _length(trainings, fit, place)
+            own = replace(result.earlier.get(length, result), earlier={})
+            outcomes[fit].results[place] = own if number == 0 else copy.deepcopy(own)
 
 
 def _train_apart(
@@ -255,8 +287,8 @@ def _train_apart(
     for fit in sorted({fit for places in group.places for fit, _ in places}):
         places = [[(fit, number)] for number in range(len(trainings[fit].members))]
         alone = Group(replace(trainings[fit], verbose=False), places)
-        results = _run(alone, report)
+        results = _run(alone, trainings, report)
         if isinstance(results, Exception):
             outcomes[fit].error = results
         else:
-            _hand_out(alone, results, outcomes)
+            _hand_out(alone, results, trainings, outcomes)
