@@ -528,12 +528,14 @@ class Block:
             for alpha, rows in zip(alphas, row_sets, strict=True)
         ]
 
+        mask = self.layout.weight_mask(self.device)
+
         def over(n_rows: Sequence[float]) -> Penalty:
-            flat = self.layout.weight_mask(self.device)
-            for slot in self.layout.slots(flat):
-                for part, strength, n in zip(slot, strengths, n_rows, strict=True):
-                    part.mul_(strength / n)
-            return Penalty(flat, self.layout.slots)
+            flat = torch.empty_like(mask)
+            self.layout.spread(
+                [s / n for s, n in zip(strengths, n_rows, strict=True)], flat
+            )
+            return Penalty(flat.mul_(mask), self.layout.slots)
 
         self.penalties[False] = over([stop - start] * len(row_sets))
         self.penalties[True] = over([n - n_before for n in self.row_counts])
