@@ -35,12 +35,12 @@ BASE = Case("base", 20_000, 20, (100,), 200, 5)
 
 # Each axis starts where a fit's fixed cost is already small, and doubles.
 AXIS_VALUES = {
-    "rows": (12_500, 25_000, 50_000, 100_000, 200_000),
+    "rows": (50_000, 100_000, 200_000, 400_000, 800_000),
     "features": (10, 20, 40, 80, 160, 320),
     "width": (32, 64, 128, 256, 512, 1024),
     "depth": (1, 2, 4, 8, 16),
     "members": (1, 2, 4, 8, 16, 32),
-    "epochs": (2, 4, 8, 16, 32),
+    "epochs": (8, 16, 32, 64, 128),
 }
 DEPTH_WIDTH = 64
 
