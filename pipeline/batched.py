@@ -6,8 +6,9 @@ Knows joblib's backends; nothing of estimators, labels or how a member is traine
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -291,43 +292,62 @@ class SharingBackend(Backend):
         """Have the tasks run, also those that joblib hands out when some are done."""
         while self.tasks:
             tasks, self.tasks = self.tasks, []
-            callbacks = iter([callback for _, callback in tasks])
-            with self.line.shown(TaskCount(len(tasks))) as advance:
-                for outcomes in self._outcomes([function for function, _ in tasks]):
-                    for outcome in outcomes:
-                        next(callbacks)(outcome)
+            with (
+                self.line.shown(TaskCount(len(tasks))) as advance,
+                closing(self._outcomes([function for function, _ in tasks])) as shares,
+            ):
+                for first, outcomes in shares:
+                    share = list(zip(tasks[first:], outcomes, strict=False))
+                    share.sort(key=lambda pair: not _is_error(pair[1]))
+                    for (_, callback), outcome in share:
+                        callback(outcome)
                     advance(len(outcomes))
+                    if _is_error(share[0][1]):
+                        break  # joblib ends the call
         yield
 
-    def _outcomes(self, functions: Sequence[Callable[[], Any]]) -> Iterator[list[Any]]:
-        """Yield every share's outcomes, in order."""
+    def _outcomes(
+        self, functions: Sequence[Callable[[], Any]]
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """Yield every share's first task and outcomes, as they come."""
         n_workers = self.workers.effective_n_jobs(-1)
         n_shares = min(n_workers, len(functions))
         bounds = [len(functions) * share // n_shares for share in range(n_shares + 1)]
-        shares = [functions[first:last] for first, last in pairwise(bounds)]
         limit = self.memory_limit / n_workers
-        jobs = [joblib.delayed(run_share)(share, limit) for share in shares]
-        n_done = n_failures = 0
-        while n_done < n_shares:
+        left = {
+            first: joblib.delayed(run_share)(functions[first:last], limit, first)
+            for first, last in pairwise(bounds)
+        }
+        n_failures = 0
+        while left:
             try:
-                for outcomes in self._run_all(jobs[n_done:]):
-                    n_done += 1
-                    yield outcomes
+                with closing(self._run_all(list(left.values()))) as shares:
+                    for first, outcomes in shares:
+                        del left[first]
+                        yield first, outcomes
             except Exception:  # a worker is lost; errors of a task are outcomes
                 n_failures += 1
                 if n_failures == MOST_FAILURES:
                     raise
 
-    def _run_all(self, jobs: Sequence[Any]) -> Iterator[list[Any]]:
+    def _run_all(self, jobs: Sequence[Any]) -> Iterator[Any]:
         """Yield the jobs' results, one by one where the backend can."""
         lazy = self.workers.supports_return_generator
         with joblib.parallel_config(backend=self.workers, n_jobs=-1):
             run = joblib.Parallel(
                 batch_size=1,
                 pre_dispatch="all",
-                return_as="generator" if lazy else "list",
+                return_as="generator_unordered" if lazy else "list",
             )
-        yield from run(jobs)
+        results = run(jobs)
+        try:
+            for result in results:  # not "yield from", which would close them first
+                yield result
+        finally:
+            if lazy:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of jobs that nobody needs now
+                    results.close()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
         """Forget the tasks that have not begun."""
@@ -340,25 +360,41 @@ class SharingBackend(Backend):
 _share_lock = threading.Lock()  # warning filters are the process's
 
 
-def run_share(functions: Sequence[Callable[[], Any]], memory_limit: float) -> list[Any]:
+def run_share(
+    functions: Sequence[Callable[[], Any]], memory_limit: float, first: int = 0
+) -> tuple[int, list[Any]]:
     """Run tasks in this process, their fits trained together.
+
+    An error ends all of them, as it ends the search that they belong to.
 
     Returns
     -------
-    list
+    first : int
+        As given.
+    outcomes : list
         What each task returned, or the exception that ended it.
     """
     outcomes: list[Any] = [None] * len(functions)
     gathering = Gathering(memory_limit, Line(verbose=0))
     call = Call()
+
+    def keep(place: int, outcome: Any) -> None:
+        outcomes[place] = outcome
+        if _is_error(outcome):
+            gathering.abandon(call)
+
     with _share_lock:
         gathering.filters = WarningFilters()
         try:
             for place, function in enumerate(functions):
-                keep = partial(outcomes.__setitem__, place)
-                gathering.add(Task(gathering, call, function, keep))
+                gathering.add(Task(gathering, call, function, partial(keep, place)))
             gathering.open(call)
             call.join()
         finally:
             gathering.restore_filters()
-    return outcomes
+    return first, outcomes
+
+
+def _is_error(outcome: Any) -> bool:
+    """Return whether a task failed; one that was given up did not."""
+    return isinstance(outcome, BaseException) and not isinstance(outcome, Abandoned)

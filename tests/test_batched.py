@@ -40,6 +40,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline import TorchBinaryClassifier, batched, batched_fits, gathering, progress
 from pipeline.batched import SharingBackend, make_backend, run_share
+from pipeline.gathering import Abandoned
 from pipeline.training import together
 
 TIMES = ("fit_time", "score_time", "_fit_time", "_score_time")
@@ -967,6 +968,14 @@ class TestRandomSearches:
         self.compare(range(30, 1030), small, monkeypatch)
 
 
+def dies_once(path, value):
+    """Kill this process unless one was killed before; return a value."""
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestOtherProcesses:
     @pytest.fixture
@@ -976,7 +985,7 @@ class TestOtherProcesses:
         run_all = SharingBackend._run_all
 
         def spy(backend, jobs):
-            found.extend((len(share), limit) for _, (share, limit), _ in jobs)
+            found.extend((len(share), limit) for _, (share, limit, _), _ in jobs)
             return run_all(backend, jobs)
 
         monkeypatch.setattr(SharingBackend, "_run_all", spy)
@@ -1001,7 +1010,7 @@ class TestOtherProcesses:
             for seed in range(4)
         ]
         expected = [fit() for fit in fits]
-        found = run_share(pickle.loads(pickle.dumps(fits)), memory_limit=10**8)
+        _, found = run_share(pickle.loads(pickle.dumps(fits)), memory_limit=10**8)
         assert_same(found, expected)
         assert flushes == [4] * 3
 
@@ -1056,6 +1065,32 @@ class TestOtherProcesses:
         ):
             search({"clf__alpha": [1e-4, 2]}, moody()).fit(*table)
         assert any("in fit" in note for note in caught.value.__notes__)
+
+    def test_end_the_search_at_once(self, table):
+        endless = moody(max_iter=10**7, tol=0, n_iter_no_change=10**8)
+        with (
+            batched_fits(backend="loky"),
+            pytest.raises(RuntimeError, match="alpha is 2"),
+        ):
+            search({"clf__alpha": [1e-4, 2]}, endless).fit(*table)
+
+    def test_give_up_a_share_at_its_first_error(self, table):
+        endless = {"max_iter": 10**7, "tol": 0, "n_iter_no_change": 10**8}
+        functions = [
+            partial(moody(alpha=alpha, **endless).fit, *table) for alpha in (1e-4, 2)
+        ]
+        first, outcomes = run_share(functions, memory_limit=10**8, first=5)
+        assert first == 5
+        assert [type(one) for one in outcomes] == [Abandoned, RuntimeError]
+
+    def test_lost_once_are_replaced(self, tmp_path, shares):
+        with batched_fits(backend="loky"):
+            found = joblib.Parallel(n_jobs=2)(
+                joblib.delayed(dies_once)(tmp_path / "died", value)
+                for value in range(4)
+            )
+        assert found == [0, 1, 2, 3]
+        assert len(shares) > min(joblib.cpu_count(), 4)
 
     def test_lost_too_often_end_the_search(self, table, monkeypatch):
         monkeypatch.setattr(batched, "MOST_FAILURES", 1)
