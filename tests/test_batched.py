@@ -1076,12 +1076,18 @@ class TestOtherProcesses:
 
     def test_give_up_a_share_at_its_first_error(self, table):
         endless = {"max_iter": 10**7, "tol": 0, "n_iter_no_change": 10**8}
-        functions = [
-            partial(moody(alpha=alpha, **endless).fit, *table) for alpha in (1e-4, 2)
-        ]
+        fits = [moody(alpha=alpha, **endless).fit for alpha in (1e-4, 2)]
+        functions = [partial(fit, *table) for fit in fits]
         first, outcomes = run_share(functions, memory_limit=10**8, first=5)
         assert first == 5
         assert [type(one) for one in outcomes] == [Abandoned, RuntimeError]
+        with (
+            batched_fits(backend="loky"),
+            pytest.raises(RuntimeError, match="alpha is 2"),
+        ):
+            joblib.Parallel(n_jobs=2)(
+                joblib.delayed(fit)(*table) for fit in fits * joblib.cpu_count()
+            )
 
     def test_lost_once_are_replaced(self, tmp_path, shares):
         with batched_fits(backend="loky"):
