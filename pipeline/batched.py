@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import pairwise
@@ -308,7 +308,7 @@ class SharingBackend(Backend):
 
     def _outcomes(
         self, functions: Sequence[Callable[[], Any]]
-    ) -> Iterator[tuple[int, list[Any]]]:
+    ) -> Generator[tuple[int, list[Any]], None, None]:
         """Yield every share's first task and outcomes, as they come."""
         n_workers = self.workers.effective_n_jobs(-1)
         n_shares = min(n_workers, len(functions))
@@ -330,7 +330,7 @@ class SharingBackend(Backend):
                 if n_failures == MOST_FAILURES:
                     raise
 
-    def _run_all(self, jobs: Sequence[Any]) -> Iterator[Any]:
+    def _run_all(self, jobs: Sequence[Any]) -> Generator[Any, None, None]:
         """Yield the jobs' results, one by one where the backend can."""
         lazy = self.workers.supports_return_generator
         with joblib.parallel_config(backend=self.workers, n_jobs=-1):
@@ -341,7 +341,8 @@ class SharingBackend(Backend):
             )
         results = run(jobs)
         try:
-            for result in results:  # not "yield from", which would close them first
+            # "yield from" would close them itself, and joblib warn.
+            for result in results:  # noqa: UP028
                 yield result
         finally:
             if lazy:

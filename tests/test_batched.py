@@ -1066,6 +1066,7 @@ class TestOtherProcesses:
             search({"clf__alpha": [1e-4, 2]}, moody()).fit(*table)
         assert any("in fit" in note for note in caught.value.__notes__)
 
+    @pytest.mark.slow  # new processes take seconds to start
     def test_end_the_search_at_once(self, table):
         endless = moody(max_iter=10**7, tol=0, n_iter_no_change=10**8)
         with (
@@ -1089,6 +1090,7 @@ class TestOtherProcesses:
                 joblib.delayed(fit)(*table) for fit in fits * joblib.cpu_count()
             )
 
+    @pytest.mark.slow  # new processes take seconds to start
     def test_lost_once_are_replaced(self, tmp_path, shares):
         with batched_fits(backend="loky"):
             found = joblib.Parallel(n_jobs=2)(
