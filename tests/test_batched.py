@@ -1058,6 +1058,15 @@ class TestOtherProcesses:
         assert scores[0] == expected.cv_results_["mean_test_score"][0]
         assert scores[1] == -9.0
 
+    def test_show_how_many_tasks_are_done(self, table, monkeypatch):
+        stream = TestProgress.Terminal()
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+        with batched_fits(backend="loky", verbose=1):
+            search(refit=False).fit(*table)
+        assert "ran 40 of 40 tasks, about 0 s left" in stream.getvalue()
+        assert "\rran 40 tasks in " in stream.getvalue().split("\x1b[K")[-2]
+
     def test_end_the_search_where_they_must(self, table):
         with (
             batched_fits(backend="loky"),
@@ -1100,6 +1109,7 @@ class TestOtherProcesses:
         assert found == [0, 1, 2, 3]
         assert len(shares) > min(joblib.cpu_count(), 4)
 
+    @pytest.mark.slow
     def test_lost_too_often_end_the_search(self, table, monkeypatch):
         monkeypatch.setattr(batched, "MOST_FAILURES", 1)
         with (
@@ -1107,15 +1117,6 @@ class TestOtherProcesses:
             pytest.raises(Exception, match="terminated"),
         ):
             search({"clf__alpha": [1e-4, 8]}, moody()).fit(*table)
-
-    def test_show_how_many_tasks_are_done(self, table, monkeypatch):
-        stream = TestProgress.Terminal()
-        monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setattr(progress, "LINE_SECONDS", 0)
-        with batched_fits(backend="loky", verbose=1):
-            search(refit=False).fit(*table)
-        assert "ran 40 of 40 tasks, about 0 s left" in stream.getvalue()
-        assert "\rran 40 tasks in " in stream.getvalue().split("\x1b[K")[-2]
 
 
 @pytest.fixture(scope="module")
