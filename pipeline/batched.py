@@ -298,11 +298,11 @@ class SharingBackend(Backend):
             ):
                 for first, outcomes in shares:
                     share = list(zip(tasks[first:], outcomes, strict=False))
-                    share.sort(key=lambda pair: not _is_error(pair[1]))
-                    for (_, callback), outcome in share:
+                    failed = [pair for pair in share if _is_error(pair[1])]
+                    for (_, callback), outcome in failed or share:
                         callback(outcome)
                     advance(len(outcomes))
-                    if _is_error(share[0][1]):
+                    if failed:
                         break  # joblib ends the call
         yield
 
@@ -362,7 +362,7 @@ _share_lock = threading.Lock()  # warning filters are the process's
 
 
 def run_share(
-    functions: Sequence[Callable[[], Any]], memory_limit: float, first: int = 0
+    functions: Sequence[Callable[[], Any]], memory_limit: float, first: int
 ) -> tuple[int, list[Any]]:
     """Run tasks in this process, their fits trained together.
 
@@ -371,7 +371,7 @@ def run_share(
     Returns
     -------
     first : int
-        As given.
+        As given: the place of the share's first task in the search.
     outcomes : list
         What each task returned, or the exception that ended it.
     """

@@ -1010,7 +1010,7 @@ class TestOtherProcesses:
             for seed in range(4)
         ]
         expected = [fit() for fit in fits]
-        _, found = run_share(pickle.loads(pickle.dumps(fits)), memory_limit=10**8)
+        _, found = run_share(pickle.loads(pickle.dumps(fits)), 10**8, first=0)
         assert_same(found, expected)
         assert flushes == [4] * 3
 
