@@ -249,7 +249,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     validation_loss_curve_: list[float] | None
     best_loss_: float
     input_mean_: Any
-    input_variance_: Any
+    input_deviation_: Any
+    _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
 
@@ -746,6 +747,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(msg)
         return {
             "networks": self._networks(),
+            "standardisation": getattr(self, "_standardisation", None),
             "optimizer": getattr(self, "_training_state", None),
             "n_epochs": self.n_iter_,
             "dtype": str(self.coefs_[0].dtype),
@@ -760,12 +762,14 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
-        mean, variance = fitted.input_mean, fitted.input_variance
+        mean, deviation = fitted.input_mean, fitted.input_deviation
         if mean is None and hasattr(self, "input_mean_"):
-            del self.input_mean_, self.input_variance_
-        if mean is not None and variance is not None:
+            del self.input_mean_, self.input_deviation_, self._standardisation
+        if mean is not None and deviation is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
-            self.input_variance_ = variance[0] if single else np.stack(variance)
+            self.input_deviation_ = deviation[0] if single else np.stack(deviation)
+            found = fitted.standardisation
+            self._standardisation = found and (found.shift, found.scale)
         before = self.loss_curve_ if going_on else []
         held_before = (going_on and self.validation_loss_curve_) or []
         self.loss_curve_ = before + fitted.loss_curve
@@ -795,11 +799,11 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     def _networks(self) -> list[FittedNetwork]:
         """Return the members' networks."""
         mean = getattr(self, "input_mean_", None)
-        variance = getattr(self, "input_variance_", None)
+        deviation = getattr(self, "input_deviation_", None)
         if self.coefs_[0].ndim == 2:
             return [
                 FittedNetwork(
-                    self.coefs_, self.intercepts_, self.activation, mean, variance
+                    self.coefs_, self.intercepts_, self.activation, mean, deviation
                 )
             ]
         return [
@@ -808,7 +812,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 [intercept[member] for intercept in self.intercepts_],
                 self.activation,
                 None if mean is None else mean[member],
-                None if variance is None else variance[member],
+                None if deviation is None else deviation[member],
             )
             for member in range(len(self.coefs_[0]))
         ]

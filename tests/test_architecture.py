@@ -37,7 +37,10 @@ TABLE = {
         ours=("training.products", "training.network"), others=TENSORS
     ),
     "training.recording": Room(others=TENSORS),
-    "training.minibatches": Room(ours=("training.network",), others=TENSORS),
+    "training.standardisation": Room(others=("numpy", "scipy")),
+    "training.minibatches": Room(
+        ours=("training.network", "training.standardisation"), others=TENSORS
+    ),
     "training.engine": Room(
         ours=(
             "training.threads",
@@ -65,6 +68,7 @@ TABLE = {
         ours=(
             "training.company",
             "training.network",
+            "training.standardisation",
             "training.minibatches",
             "training.engine",
             "training.lbfgs",

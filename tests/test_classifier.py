@@ -764,6 +764,67 @@ class TestBatchNormalisation:
         scaled = clone(model).fit(X * scales + [0, 5e4, 0, 0, 0], y)
         assert scaled.best_loss_ == pytest.approx(plain.best_loss_, abs=0.05)
 
+    @pytest.mark.parametrize(
+        "given", [{}, {"solver": "lbfgs"}, {"n_members": 2}], ids=str
+    )
+    @pytest.mark.parametrize("sparse", [False, True])
+    @pytest.mark.parametrize(
+        ("offset", "unit"),
+        [(1e9, 1.0), (2.45e6, 1 / 48), (0.0, 1e-6), (0.0, 1e-300), (-1e300, 1e300)],
+    )
+    def test_zero_and_unit_of_a_column_do_not_matter(
+        self, data, given, sparse, offset, unit
+    ):
+        X, y = data
+        moved = X.copy()
+        moved[:, 0] = X[:, 0] * unit + offset
+        table = scipy.sparse.csr_matrix(moved) if sparse else moved
+        model = network(input_norm="batch", dtype="float32", **given)
+        expected = clone(model).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+        found = model.fit(table[:100], y[:100], X_val=table[100:], y_val=y[100:])
+        assert found.best_loss_ == pytest.approx(expected.best_loss_, rel=1e-4)
+        np.testing.assert_allclose(
+            found.predict_proba(table), expected.predict_proba(X), atol=1e-4
+        )
+        if found.n_members == 1:  # else the mean of the members' losses
+            scored = log_loss(y[100:], found.predict_proba(table[100:]))
+            assert scored == pytest.approx(found.best_loss_, rel=1e-5)
+
+    def test_streams_keep_the_zero_of_their_first_rows(self, data):
+        X, y = data
+        moved = X * 1e-3 + 1e6
+        model = network(input_norm="batch", learning_rate_init=0.02)
+        plain, far = clone(model), clone(model)
+        for _ in range(10):
+            for part in np.split(np.arange(150), 3):
+                plain.partial_fit(X[part], y[part], classes=[0, 1])
+                far.partial_fit(moved[part], y[part], classes=[0, 1])
+        np.testing.assert_allclose(
+            far.predict_proba(moved), plain.predict_proba(X), atol=1e-4
+        )
+
+    def test_weights_are_repeated_rows(self, data, rng):
+        X, y = data
+        X = X * 1e-6 + 1
+        weights = rng.integers(0, 4, size=len(y))
+        model = network(
+            input_norm="batch", solver="lbfgs", hidden_layer_sizes=(), max_iter=200
+        )
+        weighted = clone(model).fit(X, y, sample_weight=weights)
+        rows = np.repeat(np.arange(len(y)), weights)
+        repeated = clone(model).fit(X[rows], y[rows])
+        np.testing.assert_allclose(
+            weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-6
+        )
+
+    def test_a_constant_column_stays_one(self, data):
+        X, y = data
+        X = np.c_[X, np.full(len(X), 0.1)]
+        model = network(input_norm="batch").fit(X, y)
+        expected = model.predict_proba(X)
+        X[:, -1] = np.nextafter(0.1, 1)
+        np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
+
 
 class TestParameters:
     def test_get_and_set(self):

@@ -27,7 +27,8 @@ from pipeline.training.engine import (
 )
 from pipeline.training.lbfgs import fit_lbfgs
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
-from pipeline.training.network import Architecture
+from pipeline.training.network import BATCH_NORM_EPSILON, Architecture
+from pipeline.training.standardisation import Standardisation
 
 MEMBER_SETTINGS = [
     name
@@ -65,12 +66,18 @@ class FitData:
 
 @dataclass(frozen=True)
 class FittedMembers:
-    """The members' weights, layer by layer, and how the training went."""
+    """The members' weights, layer by layer, and how the training went.
+
+    ``input_mean`` and ``input_deviation`` are what each member's normalisation
+    subtracts and divides by, in the units of the features; the standardisation in
+    front of it is included.
+    """
 
     coefs: list[list[Any]]
     intercepts: list[list[Any]]
+    standardisation: Standardisation | None
     input_mean: list[Any] | None
-    input_variance: list[Any] | None
+    input_deviation: list[Any] | None
     loss_curve: list[float]
     validation_loss_curve: list[float]
     best_loss: float
@@ -144,14 +151,34 @@ def train_members(
         If a value overflows, batch normalisation has one row only, or the training
         diverges.
     """
+    standardisation = _standardisation(data, settings, past)
     # No name for the training here: its tables are freed where equal ones are known.
     train_all = thread_trainer()
     if past is not None or train_all is None:  # a run that goes on has no company
         train_all = run
     results = train_all(
-        _prepared(data, settings, seeds, splits, held_out, past, column_names)
+        _prepared(
+            data,
+            settings,
+            seeds,
+            splits,
+            held_out,
+            past,
+            _Tables(standardisation, column_names),
+        )
     )
-    return _fitted(results, settings)
+    return _fitted(results, settings, standardisation)
+
+
+def _standardisation(
+    data: FitData, settings: dict[str, Any], past: dict[str, Any] | None
+) -> Standardisation | None:
+    """Return how features are brought near zero and one before a normalisation."""
+    if settings["input_norm"] is None:
+        return None
+    if past is not None:
+        return Standardisation(*past["standardisation"])
+    return Standardisation.of(data.features, data.weights)
 
 
 def _prepared(
@@ -161,12 +188,12 @@ def _prepared(
     splits: list[tuple[Any, Any]] | None,
     held_out: FitData | None,
     past: dict[str, Any] | None,
-    column_names: Sequence[str],
+    tables: _Tables,
 ) -> Training:
     """Return the members that ``train_members`` is to train."""
     dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
-    table = _table(data, dtype, column_names)
-    watched = None if held_out is None else _table(held_out, dtype, column_names)
+    table = tables.of(data, dtype)
+    watched = None if held_out is None else tables.of(held_out, dtype)
     members = []
     for number, seed in enumerate(seeds):
         train, validation = table, watched
@@ -262,27 +289,53 @@ def print_epoch(member: int, epoch: int, loss: float, held_out: float | None) ->
     print(f"Member {member}, iteration {epoch}, loss = {loss:.8f}{tail}")  # noqa: T201
 
 
-def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
-    """Return the rows as tensors, the features without a copy where possible."""
-    numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
-    features: Rows
-    table: Any = data.features
-    if scipy.sparse.issparse(data.features):
+@dataclass(frozen=True)
+class _Tables:
+    """How checked rows become tensors.
+
+    Parameters
+    ----------
+    standardisation : Standardisation or None
+        What is done to the features on the way.
+    names : sequence of str
+        The columns, for messages.
+    """
+
+    standardisation: Standardisation | None
+    names: Sequence[str]
+
+    def of(self, data: FitData, dtype: torch.dtype) -> RowSet:
+        """Return rows as tensors, the features without a copy where possible."""
+        numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
+        kind = self._sparse if scipy.sparse.issparse(data.features) else self._dense
+        features = kind(data, numpy_dtype)
+        # By NumPy: torch would start a pool of its own in every thread that prepares
+        # a fit.
+        index = torch.from_numpy(np.arange(len(data.targets)))
+        targets = torch.from_numpy(data.targets.astype(numpy_dtype))
+        weights = torch.from_numpy(data.weights.astype(np.float64))
+        return RowSet(features, index, targets, weights)
+
+    def _sparse(self, data: FitData, dtype: np.dtype[Any]) -> Rows:
+        """Return a sparse table; a standardisation needs the values as they are."""
+        if self.standardisation is not None:
+            return SparseRows(data.features, self.standardisation)
         with np.errstate(over="ignore"):
-            matrix = table.astype(numpy_dtype, copy=False)
-        _check_finite(matrix.data, data, numpy_dtype, names)
-        features = SparseRows(matrix)
-    else:
-        with np.errstate(over="ignore"):
-            dense = np.asarray(data.features, dtype=numpy_dtype)
-        if dense.dtype != data.features.dtype:
-            _check_finite(dense, data, numpy_dtype, names)
-        features = DenseRows(tensor_over(dense))
-    # By NumPy: torch would start a pool of its own in every thread that prepares a fit.
-    index = torch.from_numpy(np.arange(len(data.targets)))
-    targets = torch.from_numpy(data.targets.astype(numpy_dtype))
-    weights = torch.from_numpy(data.weights.astype(np.float64))
-    return RowSet(features, index, targets, weights)
+            matrix = data.features.astype(dtype, copy=False)
+        _check_finite(matrix.data, data, dtype, self.names)
+        return SparseRows(matrix)
+
+    def _dense(self, data: FitData, dtype: np.dtype[Any]) -> Rows:
+        """Return a dense table."""
+        if self.standardisation is not None:
+            dense = np.empty(data.features.shape, dtype)
+            self.standardisation.apply(data.features, dense)
+        else:
+            with np.errstate(over="ignore"):
+                dense = np.asarray(data.features, dtype=dtype)
+        if dense.dtype != data.features.dtype or self.standardisation is not None:
+            _check_finite(dense, data, dtype, self.names)
+        return DenseRows(tensor_over(dense))
 
 
 def _check_finite(
@@ -348,19 +401,30 @@ def _state(past: dict[str, Any], member: int) -> MemberState:
     moments = {
         name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
     }
-    mean, variance = network.input_mean, network.input_variance
+    coefs = [torch.tensor(coef) for coef in network.coefs]
+    mean, variance = None, None
+    if network.input_mean is not None:
+        shift, scale = past["standardisation"]
+        found = (network.input_mean - shift) / scale
+        mean = torch.tensor(found, dtype=coefs[0].dtype)
+        squares = (network.input_deviation / scale) ** 2 - BATCH_NORM_EPSILON
+        variance = torch.tensor(squares, dtype=coefs[0].dtype)
     return MemberState(
-        [torch.tensor(coef) for coef in network.coefs],
+        coefs,
         [torch.tensor(intercept) for intercept in network.intercepts],
-        None if mean is None else torch.tensor(mean),
-        None if variance is None else torch.tensor(variance),
+        mean,
+        variance,
         moments,
         kept.get("n_steps", 0),
         kept.get("n_epochs", past["n_epochs"]),
     )
 
 
-def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMembers:
+def _fitted(
+    results: list[MemberResult],
+    settings: dict[str, Any],
+    standardisation: Standardisation | None,
+) -> FittedMembers:
     """Return the members' results as plain numbers."""
     for result in results:
         if result.diverged_epoch is not None:
@@ -373,7 +437,7 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             raise ValueError(msg)
     states = [result.state for result in results]
     n_layers = len(states[0].coefs)
-    normed = states[0].input_mean is not None
+    mean, deviation = _normalisations(states, standardisation)
     watched = [one.validation_loss_curve or one.loss_curve for one in results]
     return FittedMembers(
         [[one.coefs[layer].numpy() for one in states] for layer in range(n_layers)],
@@ -381,12 +445,9 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             [one.intercepts[layer].numpy() for one in states]
             for layer in range(n_layers)
         ],
-        [one.input_mean.numpy() for one in states if one.input_mean is not None]
-        if normed
-        else None,
-        [one.input_variance.numpy() for one in states if one.input_variance is not None]
-        if normed
-        else None,
+        standardisation,
+        mean,
+        deviation,
         _mean_curve([one.loss_curve for one in results]),
         _mean_curve([one.validation_loss_curve for one in results]),
         float(np.mean([min(curve) for curve in watched])),
@@ -401,6 +462,23 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             for one in states
         ],
     )
+
+
+def _normalisations(
+    states: Sequence[MemberState], standardisation: Standardisation | None
+) -> tuple[list[Any] | None, list[Any] | None]:
+    """Return what each member subtracts from the features and divides them by."""
+    if standardisation is None:
+        return None, None
+    shift, scale = standardisation.shift, standardisation.scale
+    means, deviations = [], []
+    for state in states:
+        assert state.input_mean is not None
+        assert state.input_variance is not None
+        means.append(shift + scale * state.input_mean.double().numpy())
+        variance = state.input_variance.double().numpy()
+        deviations.append(scale * np.sqrt(variance + BATCH_NORM_EPSILON))
+    return means, deviations
 
 
 def _mean_curve(curves: list[list[float]]) -> list[float]:
