@@ -37,6 +37,7 @@ TABLE = {
         ours=("training.products", "training.network"), others=TENSORS
     ),
     "training.recording": Room(others=TENSORS),
+    "training.interruption": Room(),
     "training.standardisation": Room(others=("numpy", "scipy")),
     "training.minibatches": Room(
         ours=("training.network", "training.standardisation"), others=TENSORS
@@ -49,6 +50,7 @@ TABLE = {
             "training.objective",
             "training.optimizer",
             "training.recording",
+            "training.interruption",
             "training.minibatches",
         ),
         others=TENSORS,
@@ -58,6 +60,7 @@ TABLE = {
             "training.threads",
             "training.network",
             "training.objective",
+            "training.interruption",
             "training.minibatches",
             "training.engine",
         ),
@@ -67,6 +70,7 @@ TABLE = {
     "training.fitting": Room(
         ours=(
             "training.company",
+            "training.interruption",
             "training.network",
             "training.standardisation",
             "training.minibatches",

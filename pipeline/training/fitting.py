@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 import torch
-from scipy.special import logit
+from scipy.special import logit, xlog1py, xlogy
 from torch import Tensor
 
 from pipeline.training.company import thread_trainer
@@ -25,6 +25,7 @@ from pipeline.training.engine import (
     MemberState,
     fit_many,
 )
+from pipeline.training.interruption import Stop, never, stopped_by_user
 from pipeline.training.lbfgs import fit_lbfgs
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
 from pipeline.training.network import BATCH_NORM_EPSILON, Architecture
@@ -68,6 +69,8 @@ class FitData:
 class FittedMembers:
     """The members' weights, layer by layer, and how the training went.
 
+    ``worst_loss`` is the highest of the members' losses on the rows that they watched,
+    in the end; ``prior_loss`` that of the class frequencies alone on these rows.
     ``input_mean`` and ``input_deviation`` are what each member's normalisation
     subtracts and divides by, in the units of the features; the standardisation in
     front of it is included.
@@ -81,8 +84,11 @@ class FittedMembers:
     loss_curve: list[float]
     validation_loss_curve: list[float]
     best_loss: float
+    worst_loss: float
+    prior_loss: float
     n_iter: int
     converged: bool
+    interrupted: bool
     optimizer_state: list[dict[str, Any]]
 
 
@@ -155,7 +161,7 @@ def train_members(
     # No name for the training here: its tables are freed where equal ones are known.
     train_all = thread_trainer()
     if past is not None or train_all is None:  # a run that goes on has no company
-        train_all = run
+        train_all = _train_alone
     results = train_all(
         _prepared(
             data,
@@ -167,7 +173,31 @@ def train_members(
             _Tables(standardisation, column_names),
         )
     )
-    return _fitted(results, settings, standardisation)
+    prior_loss = _prior_loss(data, data if held_out is None else held_out)
+    return _fitted(results, settings, standardisation, prior_loss)
+
+
+def _prior_loss(data: FitData, watched: FitData) -> float:
+    """Return the loss on watched rows if every row gets the training rows' prior."""
+    share = _bounded(np.average(data.targets, weights=data.weights))
+    found = np.average(watched.targets, weights=watched.weights)
+    return float(-(xlogy(found, share) + xlog1py(1 - found, -share)))
+
+
+def _bounded(share: float) -> float:
+    """Return a share of the second class that has a logit."""
+    return float(np.clip(share, RAREST_PRIOR, 1 - RAREST_PRIOR))
+
+
+def _train_alone(training: Training) -> list[MemberResult]:
+    """Train now, to the end or until the user has had enough."""
+    with stopped_by_user() as stop:
+        results = run(training, stop=stop)
+        if not stop():
+            return results
+    if not all(one.loss_curve for one in results):
+        raise KeyboardInterrupt  # there is nothing to keep of some members
+    return [replace(one, interrupted=True) for one in results]
 
 
 def _standardisation(
@@ -235,7 +265,9 @@ def _training(
     )
 
 
-def run(training: Training, report: EpochReport | None = None) -> list[MemberResult]:
+def run(
+    training: Training, report: EpochReport | None = None, stop: Stop = never
+) -> list[MemberResult]:
     """Train members by their solver's program, now and in this thread.
 
     Parameters
@@ -245,6 +277,8 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
     report : callable, optional
         Called with (member, epoch, loss, validation loss or None); the losses are
         printed where the training asks for it and no other report is given.
+    stop : callable, optional
+        Asked now and then whether the training is to end as it is.
 
     Returns
     -------
@@ -254,7 +288,7 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
     if report is None and training.verbose:
         report = print_epoch
     if training.solver == "lbfgs":
-        return fit_lbfgs(training.architecture, training.members, report)
+        return fit_lbfgs(training.architecture, training.members, report, stop)
     return fit_many(
         training.architecture,
         training.solver,
@@ -262,6 +296,7 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
         batch_size=training.batch_size,
         device=training.device,
         report=report,
+        stop=stop,
     )
 
 
@@ -390,8 +425,9 @@ def _hyperparameters(
     share = float((targets * weights).sum() / weights.sum())
     if targets.min() == targets.max():  # a stream may begin with one class
         share = 0.5
-    share = min(max(share, RAREST_PRIOR), 1 - RAREST_PRIOR)
-    return Hyperparameters(seed=seed, output_bias=float(logit(share)), **given)
+    return Hyperparameters(
+        seed=seed, output_bias=float(logit(_bounded(share))), **given
+    )
 
 
 def _state(past: dict[str, Any], member: int) -> MemberState:
@@ -424,6 +460,7 @@ def _fitted(
     results: list[MemberResult],
     settings: dict[str, Any],
     standardisation: Standardisation | None,
+    prior_loss: float,
 ) -> FittedMembers:
     """Return the members' results as plain numbers."""
     for result in results:
@@ -451,8 +488,14 @@ def _fitted(
         _mean_curve([one.loss_curve for one in results]),
         _mean_curve([one.validation_loss_curve for one in results]),
         float(np.mean([min(curve) for curve in watched])),
+        max(
+            min(one.validation_loss_curve, default=one.loss_curve[-1])
+            for one in results
+        ),
+        prior_loss,
         max(len(one.loss_curve) for one in results),
         all(one.converged for one in results),
+        any(one.interrupted for one in results),
         [
             {
                 "moments": {name: value.numpy() for name, value in one.moments.items()},

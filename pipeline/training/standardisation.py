@@ -92,7 +92,8 @@ def _size(features: Any) -> NDArray[np.float64]:
     if scipy.sparse.issparse(features):
         largest = largest.toarray().ravel()
     _, exponents = np.frexp(largest.astype(np.float64))
-    return np.ldexp(1.0, exponents - 1)
+    size: NDArray[np.float64] = np.ldexp(1.0, exponents - 1)
+    return size
 
 
 def _chunks(features: Any) -> Iterator[tuple[slice, NDArray[np.float64]]]:
