@@ -1153,7 +1153,8 @@ class TestDask:
         assert flushes == []
 
     def test_worker_killed_in_the_middle_changes_nothing(self, cluster, table):
-        options = {"estimator": pipe(max_iter=1500), "grid": {"clf__alpha": ALPHAS}}
+        endless = pipe(max_iter=1000, tol=0, n_iter_no_change=1000)
+        options = {"estimator": endless, "grid": {"clf__alpha": ALPHAS}}
         expected = search(**options).fit(*table)
         pids = cluster.run(os.getpid)
         killed = []
