@@ -16,15 +16,9 @@ import numpy as np
 from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
 from pipeline import input_scale
 from pipeline.exceptions import UnscaledInputWarning
@@ -36,6 +30,22 @@ from pipeline.forward import (
     member_logits,
     network_logits,
 )
+from pipeline.holdout import (
+    HeldOutRows,
+    Splits,
+    draw_holders,
+    held_out_again,
+    splits,
+    table_digest,
+)
+from pipeline.rows import (
+    Rows,
+    check_labels,
+    checked_features,
+    checked_rows,
+    named_as_validation,
+    two_classes,
+)
 from pipeline.validation import (
     AnyOf,
     Flag,
@@ -46,6 +56,7 @@ from pipeline.validation import (
     check_parameters,
     layer_sizes,
 )
+from pipeline.weights import check_class_weight, check_sum, class_weights
 
 if TYPE_CHECKING:
     from pipeline.training.fitting import FitData, FittedMembers
@@ -241,17 +252,22 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     (2, 2)
     """
 
+    # What is annotated here is fitted state, which a fit that starts anew forgets.
     classes_: Any
     coefs_: list[Any]
     intercepts_: list[Any]
+    activation_: str
     n_iter_: int
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     best_loss_: float
+    oof_decision_function_: Any
     input_mean_: Any
     input_variance_: Any
+    _converged: bool
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
+    _held_out: HeldOutRows
 
     def __init__(
         self,
@@ -386,15 +402,23 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_parameters()
         going_on = self.warm_start and hasattr(self, "coefs_")
-        data = self._training_data(X, y, sample_weight, reset=not going_on)
+        fitted = self._copy(going_on=going_on)
+        given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
+        data, by_class = fitted._training_data(given, two_classes(given.labels, None))
         if going_on:
             self._check_known_classes(data.classes)
-        held_out = self._given_validation(data, X_val, y_val, sample_weight_val)
-        self._report_scale(data.features)
-        self._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
+        held_out = fitted._given_validation(
+            data.classes, by_class, X_val, y_val, sample_weight_val
+        )
+        fitted._report_scale(data.features)
+        fitted._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
         if not self.warm_start:
-            del self._training_state
-        self._warn_if_still_falling()
+            del fitted._training_state
+        if not (self.early_stopping or held_out is not None):
+            fitted._warn_if_still_falling()
+        self.__dict__ = (
+            fitted.__dict__
+        )  # all at once, or nothing if an error came before
         return self
 
     @available_if(_learns_in_steps)  # type: ignore[untyped-decorator]
@@ -428,6 +452,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.early_stopping:
             msg = "early_stopping must be False for partial_fit, got True."
             raise ValueError(msg)
+        if isinstance(self.class_weight, str):
+            msg = (
+                f"class_weight must be None or a dict for partial_fit, got "
+                f"{self.class_weight!r}: one batch does not tell how frequent the "
+                "classes are. Pass a dict, or sample_weight."
+            )
+            raise ValueError(msg)
         going_on = hasattr(self, "coefs_")
         if not going_on and classes is None:
             msg = "classes must be passed on the first call to partial_fit."
@@ -436,12 +467,16 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if classes is not None and not np.array_equal(known, np.unique(classes)):
             msg = f"classes must be those of the first call, {known}, got {classes}."
             raise ValueError(msg)
-        data = self._training_data(
-            X, y, sample_weight, reset=not going_on, known_classes=known
-        )
+        fitted = self._copy(going_on=going_on)
+        given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
+        two_classes(given.labels, known)
+        data, _ = fitted._training_data(given, known, stream=True)
         if not going_on:
-            self._report_scale(data.features)
-        self._train(data, None, going_on=going_on, max_iter=1)
+            fitted._report_scale(data.features)
+        fitted._train(data, None, going_on=going_on, max_iter=1)
+        self.__dict__ = (
+            fitted.__dict__
+        )  # all at once, or nothing if an error came before
         return self
 
     def decision_function(self, X: Any) -> Any:
@@ -515,73 +550,39 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
             msg = "batch_size must be >= 2 with input_norm='batch', got 1."
             raise ValueError(msg)
-        weights = self.class_weight
-        if not (weights is None or weights == "balanced" or isinstance(weights, dict)):
-            msg = f"class_weight must be None, 'balanced' or a dict, got {weights!r}."
-            raise ValueError(msg)
+        check_class_weight(self.class_weight)
+
+    def _copy(self, *, going_on: bool) -> TorchBinaryClassifier:
+        """Return a copy to fit; what another fit has left stays only for going on."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        if not going_on:
+            for name in TorchBinaryClassifier.__annotations__:
+                copied.__dict__.pop(name, None)
+        return copied
 
     def _training_data(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        reset: bool,
-        known_classes: Any = None,
-    ) -> FitData:
-        """Check features, labels and weights; return them as numbers."""
-        from pipeline.training.fitting import FitData
-
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            accept_large_sparse=True,
-        )
-        classes = _two_classes(y, known_classes)
-        targets = (y == classes[1]).astype(np.float64)
-        weights = _row_weights(X, sample_weight, "sample_weight")
-        weights = weights * self._class_weights(classes, y)
-        kept = weights > 0
-        if known_classes is None and len(np.unique(targets[kept])) < 2:
+        self, given: Rows, classes: Any, *, stream: bool = False
+    ) -> tuple[FitData, Any]:
+        """Return the rows of positive weight as numbers, and the class weights."""
+        targets = (given.labels == classes[1]).astype(np.float64)
+        counted = np.unique(targets[given.weights > 0])
+        if len(counted) < 2 and not stream:
             msg = (
                 f"{type(self).__name__} needs rows of 2 classes with positive weight, "
                 "but the data contains only one class."
             )
             raise ValueError(msg)
-        positions = np.flatnonzero(kept)
-        if len(positions) < len(weights):
-            X, targets, weights = X[positions], targets[positions], weights[positions]
-        return FitData(X, targets, weights, classes, positions, len(kept))
-
-    def _class_weights(self, classes: Any, y: Any) -> Any:
-        """Return the class weight of every row."""
-        if self.class_weight is None:
-            return 1.0
-        if isinstance(self.class_weight, dict):
-            unknown = [key for key in self.class_weight if key not in set(classes)]
-            if unknown:
-                msg = (
-                    f"class_weight must have the labels {list(classes)} as keys, "
-                    f"got {unknown[0]!r}."
-                )
-                raise ValueError(msg)
-            negative = [key for key, value in self.class_weight.items() if value < 0]
-            if negative:
-                msg = (
-                    f"class_weight must be >= 0 for every label, got "
-                    f"{self.class_weight[negative[0]]!r} for {negative[0]!r}."
-                )
-                raise ValueError(msg)
-        present = np.isin(classes, y)
-        by_class = np.ones(2)
-        by_class[present] = compute_class_weight(
-            self.class_weight, classes=classes[present], y=y
-        )
-        return by_class[(y == classes[1]).astype(np.intp)]
+        by_class = class_weights(self.class_weight, classes, targets, given.weights)
+        needed = counted.astype(int)
+        if not (by_class[needed].any() if stream else by_class.all()):
+            label = classes.tolist()[needed[by_class[needed] == 0][0]]
+            msg = (
+                f"{type(self).__name__} needs rows of {1 if stream else 2} classes "
+                f"with positive weight, but class_weight gives {label!r} none."
+            )
+            raise ValueError(msg)
+        return _weighted(given, targets, classes, by_class), by_class
 
     def _check_known_classes(self, classes: Any) -> None:
         """Refuse to go on with other labels."""
@@ -593,11 +594,14 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(msg)
 
     def _given_validation(
-        self, data: FitData, X_val: Any, y_val: Any, sample_weight_val: Any
+        self,
+        classes: Any,
+        by_class: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
     ) -> FitData | None:
-        """Check the user's validation set."""
-        from pipeline.training.fitting import FitData
-
+        """Check the user's validation set; weigh its classes as in training."""
         if X_val is None:
             if y_val is not None or sample_weight_val is not None:
                 msg = "X_val must be given with y_val and sample_weight_val, got None."
@@ -606,29 +610,11 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if y_val is None:
             msg = "y_val must be given with X_val, got None."
             raise ValueError(msg)
-        X_val, y_val = validate_data(
-            self,
-            X_val,
-            y_val,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-        )
-        unknown = np.setdiff1d(y_val, data.classes)
-        if len(unknown):
-            first = unknown.tolist()[0]
-            msg = f"y_val must hold the labels {data.classes}, got {first!r}."
-            raise ValueError(msg)
-        weights = _row_weights(X_val, sample_weight_val, "sample_weight_val")
-        if not weights.sum() > 0:
-            msg = "sample_weight_val must not be zero for every row."
-            raise ValueError(msg)
-        weights = weights * self._class_weights(data.classes, y_val)
-        targets = (y_val == data.classes[1]).astype(np.float64)
-        kept = np.flatnonzero(weights > 0)
-        return FitData(
-            X_val[kept], targets[kept], weights[kept], data.classes, kept, len(weights)
-        )
+        with named_as_validation():
+            given = checked_rows(self, X_val, y_val, sample_weight_val, reset=False)
+            check_labels(given.labels, classes)
+            targets = (given.labels == classes[1]).astype(np.float64)
+            return _weighted(given, targets, classes, by_class)
 
     def _report_scale(self, features: Any) -> None:
         """Warn or raise when the features are not on a network's scale."""
@@ -649,37 +635,29 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             return [repr(str(name)) for name in self.feature_names_in_]
         return [f"column {number}" for number in range(self.n_features_in_)]
 
-    def _splits(self, data: FitData, seed: int) -> list[tuple[Any, Any]] | None:
-        """Return each member's (training rows, held-out rows)."""
-        if not self.early_stopping:
-            return None
-        rows = np.arange(len(data.targets))
-        classes = data.targets.astype(int)
-        smallest = int(np.bincount(classes, minlength=2).min())
-        if self.n_members == 1:
-            return [self._holdout(rows, classes, smallest, seed)]
-        if smallest < self.n_members:
-            msg = (
-                f"n_members must be at most the number of rows of the rarer class, "
-                f"{smallest}, with early_stopping=True, got {self.n_members!r}."
-            )
-            raise ValueError(msg)
-        folds = StratifiedKFold(self.n_members, shuffle=True, random_state=seed)
-        return list(folds.split(rows, classes))
+    def _splits(
+        self, data: FitData, seed: int, *, going_on: bool, given: bool
+    ) -> Splits | None:
+        """Return each member's (training rows, held-out rows), None without any.
 
-    def _holdout(self, rows: Any, classes: Any, smallest: int, seed: int) -> Any:
-        """Return one stratified (training rows, held-out rows)."""
-        n_held_out = int(np.ceil(self.validation_fraction * len(rows)))
-        if smallest < 2 or n_held_out < 2 or len(rows) - n_held_out < 2:
-            msg = (
-                f"validation_fraction must leave rows of both classes on both sides, "
-                f"got {self.validation_fraction!r} of {len(rows)} rows. Set "
-                "early_stopping=False or add data."
-            )
-            raise ValueError(msg)
-        return train_test_split(
-            rows, test_size=n_held_out, random_state=seed, stratify=classes
+        A fit that goes on holds out what the fits before it have held out.
+        """
+        before: HeldOutRows | None = self.__dict__.pop("_held_out", None)
+        if given or not self.early_stopping:
+            return None
+        table = (data.features, data.targets, data.positions)
+        if going_on:
+            self._held_out = held_out_again(before, *table)
+            return splits(self._held_out.holders, self.n_members)
+        holders = draw_holders(
+            data.targets,
+            n_members=self.n_members,
+            validation_fraction=self.validation_fraction,
+            seed=seed,
         )
+        if self.warm_start:
+            self._held_out = HeldOutRows(holders, table_digest(*table))
+        return splits(holders, self.n_members)
 
     def _train(
         self, data: FitData, held_out: FitData | None, *, going_on: bool, max_iter: int
@@ -691,13 +669,15 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             np.iinfo(np.int32).max, size=self.n_members + 1
         )
         seeds = self._member_seeds if going_on else [int(seed) for seed in draws[1:]]
-        splits = None if held_out is not None else self._splits(data, int(draws[0]))
         past = self._past() if going_on else None
+        chosen = self._splits(
+            data, int(draws[0]), going_on=going_on, given=held_out is not None
+        )
         fitted = train_members(
             data,
             self._settings(len(data.targets), max_iter),
             seeds=seeds,
-            splits=splits,
+            splits=chosen,
             held_out=held_out,
             past=past,
             column_names=self._column_names(),
@@ -706,14 +686,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self._member_seeds = seeds
         self._keep(fitted, going_on=going_on)
         self._training_state = fitted.optimizer_state
-        if splits is not None and self.n_members > 1:
-            self.oof_decision_function_ = self._out_of_fold(data, splits)
-        elif hasattr(self, "oof_decision_function_"):
-            del self.oof_decision_function_
+        self.__dict__.pop("oof_decision_function_", None)
+        if chosen is not None and self.n_members > 1:
+            self.oof_decision_function_ = self._out_of_fold(data, chosen)
 
     def _settings(self, n_rows: int, max_iter: int) -> dict[str, Any]:
         """Return the parameters with everything automatic decided."""
-        settings = {name: getattr(self, name) for name in (*RULES, "device")}
+        settings = {name: _plain(getattr(self, name)) for name in (*RULES, "device")}
         size = self.batch_size
         if size == "auto":
             size = AUTO_BATCH_SIZE
@@ -738,16 +717,21 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 f"{self.n_members}. Set warm_start=False to start anew."
             )
             raise ValueError(msg)
-        if hasattr(self, "input_mean_") != (self.input_norm is not None):
-            msg = (
-                "input_norm must be that of the previous fit, got "
-                f"{self.input_norm!r}. Set warm_start=False to start anew."
-            )
-            raise ValueError(msg)
+        input_norm = "batch" if hasattr(self, "input_mean_") else None
+        for name, before in [
+            ("activation", self.activation_),
+            ("input_norm", input_norm),
+        ]:
+            if getattr(self, name) != before:
+                msg = (
+                    f"{name} must be that of the previous fit, {before!r}, got "
+                    f"{getattr(self, name)!r}. Set warm_start=False to start anew."
+                )
+                raise ValueError(msg)
         return {
             "networks": self._networks(),
             "optimizer": getattr(self, "_training_state", None),
-            "n_epochs": self.n_iter_,
+            "n_epochs": len(self.loss_curve_),
             "dtype": str(self.coefs_[0].dtype),
         }
 
@@ -760,9 +744,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
+        self.activation_ = str(self.activation)
         mean, variance = fitted.input_mean, fitted.input_variance
-        if mean is None and hasattr(self, "input_mean_"):
-            del self.input_mean_, self.input_variance_
         if mean is not None and variance is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
             self.input_variance_ = variance[0] if single else np.stack(variance)
@@ -772,14 +755,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         curve = held_before + fitted.validation_loss_curve
         self.validation_loss_curve_ = curve or None
         self.best_loss_ = float(fitted.best_loss)
-        self.n_iter_ = fitted.n_iter + (self.n_iter_ if going_on else 0)
+        self.n_iter_ = fitted.n_iter
         self._converged = fitted.converged
 
     def _warn_if_still_falling(self) -> None:
         """Warn when ``max_iter`` ended a training that still got better."""
-        watched = self.early_stopping or self.validation_loss_curve_ is not None
         scheduled = self.learning_rate == "cosine" and self.solver != "lbfgs"
-        if self._converged or watched or scheduled:
+        if self._converged or scheduled:
             return
         advice = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
         if self.solver == "lbfgs":
@@ -799,14 +781,14 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.coefs_[0].ndim == 2:
             return [
                 FittedNetwork(
-                    self.coefs_, self.intercepts_, self.activation, mean, variance
+                    self.coefs_, self.intercepts_, self.activation_, mean, variance
                 )
             ]
         return [
             FittedNetwork(
                 [coef[member] for coef in self.coefs_],
                 [intercept[member] for intercept in self.intercepts_],
-                self.activation,
+                self.activation_,
                 None if mean is None else mean[member],
                 None if variance is None else variance[member],
             )
@@ -819,23 +801,12 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             check_is_fitted(self, "coefs_")
         # The forward pass looks for nan and inf in rows that are in the cache already;
         # a look at the whole table before is a tenth of the time for many rows.
-        features = self._scorable(X, ensure_all_finite=False)
+        features = checked_features(self, X, ensure_all_finite=False)
         try:
             return score(features, self._networks())
         except (UnscorableError, LogitOverflowError) as error:
-            self._scorable(X, ensure_all_finite=True)
+            checked_features(self, X, ensure_all_finite=True)
             raise ValueError(self._blame(features, error)) from error
-
-    def _scorable(self, X: Any, *, ensure_all_finite: bool) -> Any:
-        """Check the rows to score."""
-        return validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=ensure_all_finite,
-        )
 
     def _blame(self, features: Any, error: UnscorableError | LogitOverflowError) -> str:
         """Return the sentence for the user about a row that has no score."""
@@ -851,10 +822,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             f"got {_cell(features, error.row, error.column)!r} in row {error.row}."
         )
 
-    def _out_of_fold(self, data: FitData, splits: list[tuple[Any, Any]]) -> Any:
+    def _out_of_fold(self, data: FitData, chosen: Splits) -> Any:
         """Return each row's logit by the member that held it out."""
         logits = np.full(data.n_given, np.nan)
-        for network, (_, held_out) in zip(self._networks(), splits, strict=True):
+        for network, (_, held_out) in zip(self._networks(), chosen, strict=True):
             rows = data.features[held_out]
             logits[data.positions[held_out]] = member_logits(rows, [network])[0]
         return logits
@@ -865,45 +836,20 @@ def _cell(features: Any, row: int, column: int) -> float:
     return float(features[row, column])
 
 
-def _two_classes(y: Any, known: Any) -> Any:
-    """Return both labels, sorted; refuse anything but two classes."""
-    found = np.unique(column_or_1d(y))
-    if len(found) != 2 or found.dtype.kind not in "biuUS":  # two such are classes
-        check_classification_targets(y)
-    if known is None:
-        if len(found) > 2:
-            msg = (
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y, input_name='y')}."
-            )
-            raise ValueError(msg)
-        if len(found) < 2:
-            msg = (
-                "y must hold 2 classes, but the data contains only one class: "
-                f"{found.tolist()[0]!r}."
-            )
-            raise ValueError(msg)
-        return found
-    if len(known) != 2:
-        msg = f"classes must be 2 labels, got {len(known)}."
-        raise ValueError(msg)
-    unknown = np.setdiff1d(found, known)
-    if len(unknown):
-        msg = f"y must hold the labels {known}, got {unknown.tolist()[0]!r}."
-        raise ValueError(msg)
-    return known
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as the number, text or truth value that it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _row_weights(X: Any, sample_weight: Any, name: str) -> Any:
-    """Return the row weights as float64; refuse negative or only zero ones."""
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    if sample_weight is None:
-        return weights
-    if (weights < 0).any():
-        lowest = float(weights.min())
-        msg = f"{name} must be >= 0, got {lowest!r}: Negative values in data."
-        raise ValueError(msg)
-    if not weights.any():
-        msg = f"{name} must not be zero for every row: all sample weights are zero."
-        raise ValueError(msg)
-    return weights
+def _weighted(given: Rows, targets: Any, classes: Any, by_class: Any) -> FitData:
+    """Return the rows of positive weight, class weights included."""
+    from pipeline.training.fitting import FitData
+
+    with np.errstate(over="ignore"):
+        weights = given.weights * by_class[targets.astype(np.intp)]
+    check_sum(weights)
+    features, n_given = given.features, len(weights)
+    kept = np.flatnonzero(weights > 0)
+    if len(kept) < n_given:
+        features, targets, weights = features[kept], targets[kept], weights[kept]
+    return FitData(features, targets, weights, classes, kept, n_given)

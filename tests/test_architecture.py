@@ -65,6 +65,7 @@ TABLE = {
         ours=(
             "training.company",
             "training.network",
+            "training.optimizer",
             "training.minibatches",
             "training.engine",
             "training.lbfgs",
@@ -77,6 +78,9 @@ TABLE = {
     ),
     "input_scale": Room(others=("numpy", "scipy")),
     "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
+    "weights": Room(ours=("validation",), others=("numpy", "sklearn")),
+    "rows": Room(ours=("weights",), others=("numpy", "sklearn")),
+    "holdout": Room(others=("numpy", "scipy", "sklearn")),
     "classifier": Room(
         ours=(
             "exceptions",
@@ -84,6 +88,9 @@ TABLE = {
             "training.fitting",
             "input_scale",
             "forward",
+            "weights",
+            "rows",
+            "holdout",
         ),
         others=("numpy", "scipy", "sklearn"),
     ),
@@ -123,9 +130,12 @@ WITHOUT_TORCH = (
     "blas_threads",
     "classifier",
     "forward",
+    "holdout",
     "input_scale",
     "persistence",
+    "rows",
     "scoring",
+    "weights",
 )
 
 

@@ -80,13 +80,14 @@ class TestParameters:
         with pytest.raises(ValueError, match=sentence + re.escape(repr(value))):
             network().set_params(**{name: value}).fit(*tiny_data)
 
-    @pytest.mark.parametrize("value", ["equal", 2.0, [1, 2]])
+    @pytest.mark.parametrize("value", ["equal", 2.0, [1, 2], np.array([1, 5])])
     def test_class_weight(self, value, tiny_data):
         with pytest.raises(ValueError, match="class_weight must be None, 'balanced'"):
             network(class_weight=value).fit(*tiny_data)
 
     def test_class_weight_of_an_unknown_label(self, tiny_data):
-        with pytest.raises(ValueError, match="class_weight must have the labels"):
+        sentence = r"^class_weight must have the labels \[0, 1\] as keys, got 7\.$"
+        with pytest.raises(ValueError, match=sentence):
             network(class_weight={0: 1, 7: 2}).fit(*tiny_data)
 
     @pytest.mark.parametrize("device", ["tpu9", "cuda:99", 3.5])
@@ -353,10 +354,14 @@ class TestRowWeights:
         with pytest.raises(ValueError, match="rows of 2 classes with positive weight"):
             network(class_weight={0: 0.0, 1: 1.0}).fit(*tiny_data)
 
-    def test_negative_class_weight(self, tiny_data):
-        sentence = r"class_weight must be >= 0 for every label, got -1\.0 for 0"
+    @pytest.mark.parametrize(
+        "weight", [-1.0, float("nan"), float("inf"), None, "5", np.array([1, 5])]
+    )
+    def test_class_weight_that_is_no_weight(self, weight, tiny_data):
+        sentence = "^class_weight must be a number >= 0 for every label, got "
+        sentence += re.escape(f"{weight!r} for 0.")
         with pytest.raises(ValueError, match=sentence):
-            network(class_weight={0: -1.0, 1: 1.0}).fit(*tiny_data)
+            network(class_weight={0: weight, 1: 1.0}).fit(*tiny_data)
 
     def test_wrong_length(self, tiny_data):
         with pytest.raises(ValueError, match=r"sample_weight\.shape == "):
@@ -549,7 +554,7 @@ class TestValidationSet:
 
     def test_width(self, tiny_data):
         X, y = tiny_data
-        with pytest.raises(ValueError, match="X has 2 features, but Torch"):
+        with pytest.raises(ValueError, match="X_val has 2 features, but Torch"):
             network().fit(X, y, X_val=X[:, :2], y_val=y)
 
     def test_nan(self, tiny_data):

@@ -567,7 +567,7 @@ class TestGoingOn:
         halves.fit(*data)
         assert_same_bits(halves, whole)
         np.testing.assert_array_equal(halves.loss_curve_, whole.loss_curve_)
-        assert halves.n_iter_ == whole.n_iter_ == 40
+        assert (halves.n_iter_, whole.n_iter_) == (20, 40)
 
     def test_cold_start_forgets(self, data):
         model = network().fit(*data)
@@ -583,7 +583,7 @@ class TestGoingOn:
         for _ in range(5):
             streamed.partial_fit(*data)
         assert_same_bits(streamed, network(**given).fit(*data))
-        assert streamed.n_iter_ == 6
+        assert streamed.n_iter_ == 1
 
     def test_a_stream_is_learned(self, rng):
         model = network(learning_rate="constant", learning_rate_init=0.01)
@@ -609,7 +609,7 @@ class TestGoingOn:
         before = [coef.copy() for coef in model.coefs_]
         model.partial_fit(*data)
         assert not np.array_equal(before[0], model.coefs_[0])
-        assert model.n_iter_ == 7
+        assert len(model.loss_curve_) == 7
 
     def test_normalisation_is_dropped_with_its_layer(self, data):
         X, y = data

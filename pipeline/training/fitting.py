@@ -28,6 +28,7 @@ from pipeline.training.engine import (
 from pipeline.training.lbfgs import fit_lbfgs
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
 from pipeline.training.network import Architecture
+from pipeline.training.optimizer import OPTIMIZERS
 
 MEMBER_SETTINGS = [
     name
@@ -174,7 +175,7 @@ def _prepared(
             train = _subset(table, splits[number][0])
             validation = _subset(table, splits[number][1])
         given = _hyperparameters(settings, seed, train)
-        state = None if past is None else _state(past, number)
+        state = None if past is None else _state(past, number, settings["solver"])
         members.append(Member(train, given, validation, state))
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
@@ -341,13 +342,16 @@ def _hyperparameters(
     return Hyperparameters(seed=seed, output_bias=float(logit(share)), **given)
 
 
-def _state(past: dict[str, Any], member: int) -> MemberState:
-    """Return the state a member goes on from."""
+def _state(past: dict[str, Any], member: int, solver: str) -> MemberState:
+    """Return the state a member goes on from; another solver's moments are left."""
     network = past["networks"][member]
     kept = past["optimizer"][member] if past["optimizer"] else {}
     moments = {
         name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
     }
+    known = OPTIMIZERS[solver].moment_names if solver in OPTIMIZERS else ()
+    if set(moments) != set(known):
+        moments, kept = {}, kept | {"n_steps": 0}
     mean, variance = network.input_mean, network.input_variance
     return MemberState(
         [torch.tensor(coef) for coef in network.coefs],
