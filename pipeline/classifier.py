@@ -566,20 +566,20 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[FitData, Any]:
         """Return the rows of positive weight as numbers, and the class weights."""
         targets = (given.labels == classes[1]).astype(np.float64)
-        counted = np.unique(targets[given.weights > 0])
+        counted = np.unique(targets[given.weights > 0]).astype(np.intp)
+        wanted = "a class" if stream else "2 classes"
         if len(counted) < 2 and not stream:
             msg = (
-                f"{type(self).__name__} needs rows of 2 classes with positive weight, "
+                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
                 "but the data contains only one class."
             )
             raise ValueError(msg)
         by_class = class_weights(self.class_weight, classes, targets, given.weights)
-        needed = counted.astype(int)
-        if not (by_class[needed].any() if stream else by_class.all()):
-            label = classes.tolist()[needed[by_class[needed] == 0][0]]
+        without = counted[by_class[counted] == 0]
+        if len(without) == len(counted) or (len(without) and not stream):
             msg = (
-                f"{type(self).__name__} needs rows of {1 if stream else 2} classes "
-                f"with positive weight, but class_weight gives {label!r} none."
+                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
+                f"but class_weight gives {classes.tolist()[without[0]]!r} none."
             )
             raise ValueError(msg)
         return _weighted(given, targets, classes, by_class), by_class

@@ -61,9 +61,11 @@ TABLE = {
         others=TENSORS,
     ),
     "training.company": Room(),
+    "training.diagnosis": Room(others=("numpy",)),
     "training.fitting": Room(
         ours=(
             "training.company",
+            "training.diagnosis",
             "training.network",
             "training.optimizer",
             "training.minibatches",

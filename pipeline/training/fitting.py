@@ -17,6 +17,7 @@ from scipy.special import logit
 from torch import Tensor
 
 from pipeline.training.company import thread_trainer
+from pipeline.training.diagnosis import check_settings, divergence
 from pipeline.training.engine import (
     EpochReport,
     Hyperparameters,
@@ -152,7 +153,8 @@ def train_members(
     results = train_all(
         _prepared(data, settings, seeds, splits, held_out, past, column_names)
     )
-    return _fitted(results, settings)
+    _check_finite_results(results, settings, float(data.weights.mean()))
+    return _fitted(results)
 
 
 def _prepared(
@@ -165,7 +167,9 @@ def _prepared(
     column_names: Sequence[str],
 ) -> Training:
     """Return the members that ``train_members`` is to train."""
-    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
+    name = past["dtype"] if past else settings["dtype"]
+    check_settings(settings, name, float(data.weights.mean()))
+    dtype = getattr(torch, name)
     table = _table(data, dtype, column_names)
     watched = None if held_out is None else _table(held_out, dtype, column_names)
     members = []
@@ -364,17 +368,20 @@ def _state(past: dict[str, Any], member: int, solver: str) -> MemberState:
     )
 
 
-def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMembers:
-    """Return the members' results as plain numbers."""
+def _check_finite_results(
+    results: list[MemberResult], settings: dict[str, Any], row_weight: float
+) -> None:
+    """Refuse the results of a training that has diverged."""
     for result in results:
         if result.diverged_epoch is not None:
-            msg = (
-                f"Training diverged: weights or loss became non-finite in epoch "
-                f"{result.diverged_epoch}. The likely cause is unscaled input or "
-                f"learning_rate_init={settings['learning_rate_init']!r}: put a "
-                "StandardScaler in front or lower the learning rate."
+            dtype = str(result.state.coefs[0].dtype).removeprefix("torch.")
+            raise ValueError(
+                divergence(result.diverged_epoch, settings, dtype, row_weight)
             )
-            raise ValueError(msg)
+
+
+def _fitted(results: list[MemberResult]) -> FittedMembers:
+    """Return the members' results as plain numbers."""
     states = [result.state for result in results]
     n_layers = len(states[0].coefs)
     normed = states[0].input_mean is not None
