@@ -7,6 +7,7 @@ trainer, which it imports on the first fit, so that scoring never imports torch.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -82,11 +83,11 @@ RULES: dict[str, Rule] = {
     "momentum": Number(low=0, high=1),
     "nesterovs_momentum": Flag(),
     "early_stopping": Flag(),
-    "validation_fraction": Number(low=0, high=1, open_low=True, open_high=True),
+    "validation_fraction": Number(low=0, high=1, open_high=True),
     "beta_1": Number(low=0, high=1, open_high=True),
     "beta_2": Number(low=0, high=1, open_high=True),
     "epsilon": Number(low=0, open_low=True),
-    "n_iter_no_change": Number(low=1, whole=True),
+    "n_iter_no_change": AnyOf([Number(low=1, whole=True), OneOf({math.inf})]),
     "max_fun": Number(low=1, whole=True),
     "dropout": Number(low=0, high=1, open_high=True),
     "weight_decay": Number(low=0),
@@ -131,7 +132,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         ``weight_decay``.
     alpha : float, default=0.0001
         Strength of the L2 penalty, >= 0: ``alpha / (2 n)`` times the squared weights
-        (not biases), where n is the weight of a batch.
+        (not biases), where n is the sum of the row weights of a batch.
     batch_size : int or "auto", default="auto"
         Rows per step; "auto" is ``min(200, n_rows)``. Ignored by "lbfgs".
     learning_rate : str, default="constant"
@@ -156,23 +157,28 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     verbose : bool or int, default=False
         Whether to print the losses of every epoch.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit's weights and optimizer.
+        Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
+        must be given the same network, and with ``early_stopping`` the same table.
     momentum : float, default=0.9
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's momentum.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when the weighted log-loss on them stalls, and
-        keep the weights that were best on them.
+        keep the weights that were best on them. With ``warm_start`` the first fit
+        draws the rows, and those that go on hold out the same ones, whatever
+        ``random_state`` and ``validation_fraction``. They refuse another table, and
+        any table after a fit without such rows: a row to be held out could be one
+        that was trained on.
     validation_fraction : float, default=0.1
-        Share of the rows to hold out for one member, stratified, in 0 to 1.
+        Share of the rows to hold out for one member, stratified, >= 0 and < 1.
     beta_1 : float, default=0.9
         Decay of Adam's first moment, in 0 to 1.
     beta_2 : float, default=0.999
         Decay of Adam's second moment, in 0 to 1.
     epsilon : float, default=1e-08
         Adam's term against division by 0, > 0.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without improvement after which training stops.
     max_fun : int, default=15000
         Evaluations of the loss at most, "lbfgs" only.
@@ -185,7 +191,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         "batch" puts a batch normalisation before the first layer: for input whose
         mean and deviation cannot be known in advance.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, multiplied into the row weights, also in validation.
+        Weight of each class, multiplied into the row weights, also in validation; 1
+        for a label that a dict leaves out. "balanced" makes both classes weigh the
+        same, as the weights of the training rows add up; not for ``partial_fit``.
     n_members : int, default=1
         Networks trained side by side from different seeds, their probabilities
         averaged. With ``early_stopping``, each holds out one of ``n_members``
@@ -210,10 +218,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X had any.
+    activation_ : str
+        The activation that the weights were trained with.
     n_iter_ : int
-        Epochs of the member that was trained longest.
+        Epochs of the last call, of the member that it trained longest.
     loss_curve_ : list of float
-        Training loss per epoch, in nats, averaged over the members.
+        Training loss per epoch, in nats, averaged over the members; of all calls
+        that went on from each other.
     validation_loss_curve_ : list of float or None
         Loss on the held-out rows per epoch, averaged over the members.
     best_loss_ : float
@@ -232,6 +243,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     The output bias starts at the logit of the weighted class frequencies. Weights are
     drawn for unit-variance input, after He et al. for the relu family and after Glorot
     and Bengio for saturating activations [1]_ [2]_.
+
+    A row weight counts rows, as in MLPClassifier: a row of weight 2 is that row twice
+    in one batch. Weights twice as large thus halve the penalty, like twice as many
+    rows; with ``alpha=0`` their unit has no effect. Weights that sum to 1 make the
+    penalty as strong as for a table of one row.
+
+    A call of ``fit`` or ``partial_fit`` that fails leaves the estimator as it was.
 
     References
     ----------
@@ -382,7 +400,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Labels of two kinds.
         sample_weight : array-like of shape (n_rows,), default=None
-            Row weights >= 0. A row of weight 0 is left out.
+            How many rows each row counts for, >= 0. One of weight 0 is left out.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Rows to watch instead of a held-out part of X; switches early stopping on.
         y_val : array-like of shape (n_val,), default=None

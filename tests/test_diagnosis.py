@@ -26,6 +26,8 @@ SETTINGS = {
         ({"solver": "adamw", "weight_decay": 1e5}, "weight_decay=100000.0: lower it"),
         ({"solver": "adamw", "epsilon": 1e-30}, "epsilon=1e-30: raise it"),
         ({"solver": "sgd", "epsilon": 1e-30}, "unscaled input"),
+        ({"solver": "sgd", "learning_rate_init": 1e30}, "unscaled input"),
+        ({"solver": "adamw", "learning_rate_init": 1e30}, "unscaled input"),
     ],
 )
 def test_the_cause_is_named(given, cause):

@@ -74,12 +74,13 @@ def _cause(settings: Mapping[str, Any], dtype: str, row_weight: float) -> str:
     """Return what most likely makes a training diverge, and the remedy."""
     rate, solver = settings["learning_rate_init"], settings["solver"]
     shrinking = rate * settings["alpha"] / (row_weight * settings["batch_size"])
-    if solver == "sgd" and shrinking > 1:  # a step overshoots 0
+    usual = rate <= 1
+    if solver == "sgd" and usual and shrinking > 1:  # a step overshoots 0
         return (
             f"alpha={settings['alpha']!r}, whose penalty is too steep for "
             f"learning_rate_init={rate!r}: lower alpha, or use solver='adam'"
         )
-    if solver == "adamw" and rate * settings["weight_decay"] > 2:
+    if solver == "adamw" and usual and rate * settings["weight_decay"] > 2:
         return (
             f"weight_decay={settings['weight_decay']!r}: lower it, or the learning "
             "rate that multiplies it"
