@@ -21,7 +21,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from pipeline import input_scale
+from pipeline import input_scale, validation_scale
 from pipeline.exceptions import UnscaledInputWarning
 from pipeline.forward import (
     FittedNetwork,
@@ -204,7 +204,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Precision of the network; "auto" is float64 while all rows fit one batch,
         else float32.
     unscaled_input : {"warn", "raise", "ignore"}, default="warn"
-        What to do about features that are not on the scale a network learns from.
+        What to do about features that are not on the scale a network learns from, and
+        about an ``X_val`` that is not on the scale of ``X``.
 
     Attributes
     ----------
@@ -403,6 +404,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             How many rows each row counts for, >= 0. One of weight 0 is left out.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Rows to watch instead of a held-out part of X; switches early stopping on.
+            On the scale of X: a Pipeline transforms X only.
         y_val : array-like of shape (n_val,), default=None
             Their labels.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -429,6 +431,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             data.classes, by_class, X_val, y_val, sample_weight_val
         )
         fitted._report_scale(data.features)
+        if held_out is not None:
+            fitted._report_other_scale(data.features, held_out.features)
         fitted._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
         if not self.warm_start:
             del fitted._training_state
@@ -638,14 +642,23 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
             return
-        with np.errstate(over="ignore"):
-            scale = input_scale.measure(features)
-            if not scale.unscaled:
-                return
-            message = input_scale.describe(scale, self._column_names())
+        scale = input_scale.measure(features)
+        if scale.unscaled:
+            self._tell(input_scale.describe(scale, self._column_names()))
+
+    def _report_other_scale(self, features: Any, validation: Any) -> None:
+        """Warn or raise when validation rows are on another scale than the rest."""
+        if self.unscaled_input == "ignore":
+            return
+        message = validation_scale.describe(features, validation, self._column_names())
+        if message:
+            self._tell(message)
+
+    def _tell(self, message: str) -> None:
+        """Warn or raise, as ``unscaled_input`` says."""
         if self.unscaled_input == "raise":
             raise ValueError(message)
-        warnings.warn(message, UnscaledInputWarning, stacklevel=3)
+        warnings.warn(message, UnscaledInputWarning, stacklevel=4)
 
     def _column_names(self) -> list[str]:
         """Return the names of the columns, or their numbers."""

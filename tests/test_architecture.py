@@ -79,6 +79,7 @@ TABLE = {
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
+    "validation_scale": Room(ours=("input_scale",), others=("numpy", "scipy")),
     "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
     "weights": Room(ours=("validation",), others=("numpy", "sklearn")),
     "rows": Room(ours=("weights",), others=("numpy", "sklearn")),
@@ -89,6 +90,7 @@ TABLE = {
             "validation",
             "training.fitting",
             "input_scale",
+            "validation_scale",
             "forward",
             "weights",
             "rows",
@@ -137,6 +139,7 @@ WITHOUT_TORCH = (
     "persistence",
     "rows",
     "scoring",
+    "validation_scale",
     "weights",
 )
 
