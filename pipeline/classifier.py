@@ -432,7 +432,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         )
         fitted._report_scale(data.features)
         if held_out is not None:
-            fitted._report_other_scale(data.features, held_out.features)
+            fitted._report_other_scale(data, held_out)
         fitted._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
         if not self.warm_start:
             del fitted._training_state
@@ -646,11 +646,16 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if scale.unscaled:
             self._tell(input_scale.describe(scale, self._column_names()))
 
-    def _report_other_scale(self, features: Any, validation: Any) -> None:
+    def _report_other_scale(self, data: FitData, held_out: FitData) -> None:
         """Warn or raise when validation rows are on another scale than the rest."""
         if self.unscaled_input == "ignore":
             return
-        message = validation_scale.describe(features, validation, self._column_names())
+        features, classes = data.features, np.unique(held_out.targets)
+        if len(classes) == 1:  # which may well be at one end of a column
+            features = features[np.flatnonzero(data.targets == classes[0])]
+        message = validation_scale.describe(
+            features, held_out.features, self._column_names()
+        )
         if message:
             self._tell(message)
 

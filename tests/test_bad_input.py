@@ -309,6 +309,40 @@ class TestShapes:
         with pytest.raises(ValueError, match="could not convert string to float"):
             network().fit(np.full((60, 3), "a"), y)
 
+    def test_missing_values_of_pandas(self, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        X, y = tiny_data
+        table = pandas.DataFrame(X).astype(object)
+        model = network().fit(X, y)
+        table.iloc[7, 1] = pandas.NA
+        sentence = r"^X must hold no missing values, got pandas\.NA in row 7\.$"
+        with pytest.raises(ValueError, match=sentence):
+            network().fit(table, y)
+        for score in (model.predict, model.predict_proba, model.decision_function):
+            with pytest.raises(ValueError, match=sentence):
+                score(table)
+        with pytest.raises(ValueError, match=r"^X_val must hold no missing .* row 7"):
+            network().fit(X, y, X_val=table, y_val=y)
+
+    @pytest.mark.parametrize("dtype", ["object", "string", "Int64", "boolean"])
+    def test_missing_labels_of_pandas(self, dtype, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        X, y = tiny_data
+        labels = pandas.Series(y if dtype != "string" else y.astype(str)).astype(dtype)
+        labels[7] = pandas.NA
+        sentence = r"^y must hold no missing .* row 7\.$|Input y contains NaN"
+        with pytest.raises(ValueError, match=sentence):
+            network().fit(X, labels)
+        with pytest.raises(ValueError, match=sentence.replace("y ", "y_val ")):
+            network().fit(X, y, X_val=X, y_val=labels)
+
+    def test_missing_weights_of_pandas(self, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        weights = pandas.Series(np.ones(60)).astype(object)
+        weights[7] = pandas.NA
+        with pytest.raises(ValueError, match=r"^sample_weight must hold no .* row 7"):
+            network().fit(*tiny_data, weights)
+
     def test_complex_numbers(self, tiny_data):
         X, y = tiny_data
         with pytest.raises(ValueError, match="Complex data not supported"):
@@ -559,8 +593,24 @@ class TestValidationSet:
 
     def test_nan(self, tiny_data):
         X, y = tiny_data
-        with pytest.raises(ValueError, match="contains NaN"):
+        with pytest.raises(ValueError, match="Input X_val contains NaN"):
             network().fit(X, y, X_val=np.full((60, 3), np.nan), y_val=y)
+        with pytest.raises(ValueError, match="Input y_val contains NaN"):
+            network().fit(X, y, X_val=X, y_val=np.full(60, np.nan))
+        with pytest.raises(ValueError, match="Input sample_weight_val contains NaN"):
+            network().fit(X, y, None, X_val=X, y_val=y, sample_weight_val=[np.nan] * 60)
+
+    def test_length(self, tiny_data):
+        X, y = tiny_data
+        with pytest.raises(ValueError, match=r"sample_weight_val\.shape == \(59,\)"):
+            network().fit(X, y, None, X_val=X, y_val=y, sample_weight_val=[1] * 59)
+
+    def test_objects(self, tiny_data):
+        X, y = tiny_data
+        table = X.astype(object)
+        table[3, 1] = {}
+        with pytest.raises(TypeError, match="must be a string or a real number"):
+            network().fit(X, y, X_val=table, y_val=y)
 
     def test_weights(self, tiny_data):
         X, y = tiny_data

@@ -128,6 +128,14 @@ class TestFit:
         pipe.set_params(**{name + "unscaled_input": "ignore"})
         pipe.fit(X[:200], y[:200], **given)
 
+    @pytest.mark.parametrize("label", [0, 1])
+    def test_rows_of_one_class_that_a_column_decides(self, raw, label):
+        X, y = raw
+        X = (X - 92) / 5
+        rows = np.flatnonzero(y == label)[:40]
+        model = TorchBinaryClassifier(max_iter=2, unscaled_input="raise")
+        model.fit(X, y, X_val=X[rows], y_val=y[rows])
+
     def test_batch_normalisation_of_equally_raw_rows(self, raw):
         X, y = raw
         model = TorchBinaryClassifier(max_iter=2, input_norm="batch")
