@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def checked_limit(memory_limit: int | None) -> float:
     """Return the bytes that waiting fits may hold."""
     if memory_limit is None:
         return FREE_FRACTION * free_bytes()
-    if isinstance(memory_limit, bool) or not memory_limit > 0:
+    number = isinstance(memory_limit, Real) and not isinstance(memory_limit, bool)
+    if not (number and memory_limit > 0):
         msg = f"memory_limit must be None or > 0 bytes, got {memory_limit!r}."
         raise ValueError(msg)
     return float(memory_limit)

@@ -67,11 +67,14 @@ TABLE = {
         others=TENSORS,
     ),
     "training.company": Room(),
+    "training.diagnosis": Room(others=("numpy",)),
     "training.fitting": Room(
         ours=(
             "training.company",
+            "training.diagnosis",
             "training.interruption",
             "training.network",
+            "training.optimizer",
             "training.standardisation",
             "training.minibatches",
             "training.engine",
@@ -84,14 +87,22 @@ TABLE = {
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
+    "validation_scale": Room(ours=("input_scale",), others=("numpy", "scipy")),
     "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
+    "weights": Room(ours=("validation",), others=("numpy", "sklearn")),
+    "rows": Room(ours=("weights",), others=("numpy", "sklearn")),
+    "holdout": Room(others=("numpy", "scipy", "sklearn")),
     "classifier": Room(
         ours=(
             "exceptions",
             "validation",
             "training.fitting",
             "input_scale",
+            "validation_scale",
             "forward",
+            "weights",
+            "rows",
+            "holdout",
         ),
         others=("numpy", "scipy", "sklearn"),
     ),
@@ -131,9 +142,13 @@ WITHOUT_TORCH = (
     "blas_threads",
     "classifier",
     "forward",
+    "holdout",
     "input_scale",
     "persistence",
+    "rows",
     "scoring",
+    "validation_scale",
+    "weights",
 )
 
 

@@ -546,10 +546,11 @@ class TestErrors:
         assert scores[0] == expected.cv_results_["mean_test_score"][0]
         assert scores[1] == -9.0
 
-    def test_of_a_memory_limit(self):
+    @pytest.mark.parametrize("limit", [0, -1.0, "1GB", True, float("nan"), [1]])
+    def test_of_a_memory_limit(self, limit):
         with (
             pytest.raises(ValueError, match="memory_limit must be None or > 0 bytes"),
-            batched_fits(memory_limit=0),
+            batched_fits(memory_limit=limit),
         ):
             pass
 

@@ -567,7 +567,7 @@ class TestGoingOn:
         halves.fit(*data)
         assert_same_bits(halves, whole)
         np.testing.assert_array_equal(halves.loss_curve_, whole.loss_curve_)
-        assert halves.n_iter_ == whole.n_iter_ == 40
+        assert (halves.n_iter_, whole.n_iter_) == (20, 40)
 
     def test_cold_start_forgets(self, data):
         model = network().fit(*data)
@@ -583,7 +583,7 @@ class TestGoingOn:
         for _ in range(5):
             streamed.partial_fit(*data)
         assert_same_bits(streamed, network(**given).fit(*data))
-        assert streamed.n_iter_ == 6
+        assert streamed.n_iter_ == 1
 
     def test_a_stream_is_learned(self, rng):
         model = network(learning_rate="constant", learning_rate_init=0.01)
@@ -609,7 +609,7 @@ class TestGoingOn:
         before = [coef.copy() for coef in model.coefs_]
         model.partial_fit(*data)
         assert not np.array_equal(before[0], model.coefs_[0])
-        assert model.n_iter_ == 7
+        assert len(model.loss_curve_) == 7
 
     def test_normalisation_is_dropped_with_its_layer(self, data):
         X, y = data
@@ -888,3 +888,24 @@ def test_get_params_gives_what_scikit_learn_finds(model):
     assert list(found.items()) == list(BaseEstimator.get_params(model).items())
     model.set_params(max_iter=found["max_iter"] + 1)
     assert model.get_params()["max_iter"] == found["max_iter"] + 1
+
+
+class TestFiniteDivergence:
+    """A training that ends worse than it began, without any overflow."""
+
+    @pytest.mark.parametrize("rate", [1e3, 1e4])
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_is_told(self, data, rate, early_stopping):
+        model = network(
+            learning_rate_init=rate, early_stopping=early_stopping, tol=1e9, max_iter=50
+        )
+        with pytest.warns(ConvergenceWarning, match="class frequencies alone have"):
+            model.fit(*data)
+
+    @pytest.mark.parametrize("share", [0.5, 0.05])
+    @pytest.mark.parametrize("given", [{}, {"early_stopping": True}], ids=str)
+    def test_nothing_to_learn_is_none(self, rng, share, given):
+        X = rng.normal(size=(200, 5))
+        y = (rng.random(200) < share).astype(int)
+        for rate in (1e-3, 1e-2):
+            network(learning_rate_init=rate, tol=1.0, **given).fit(X, y)

@@ -15,14 +15,17 @@ def result(losses, watched=()):
 
 
 def test_a_member_that_has_ended_keeps_its_last_loss(monkeypatch, rng):
-    results = [result([4.0, 2.0, 1.0], [3.0, 5.0, 7.0]), result([2.0], [1.0])]
+    results = [
+        result([0.5, 0.25, 0.125], [0.375, 0.625, 0.875]),
+        result([0.25], [0.125]),
+    ]
     monkeypatch.setattr(fitting, "_train_alone", lambda _: results)
     X = rng.normal(size=(40, 2))
     model = TorchBinaryClassifier((), n_members=2, early_stopping=True)
     model.fit(X, np.arange(40) % 2)
-    assert model.loss_curve_ == [3.0, 2.0, 1.5]
-    assert model.validation_loss_curve_ == [2.0, 3.0, 4.0]
-    assert model.best_loss_ == 2.0
+    assert model.loss_curve_ == [0.375, 0.25, 0.1875]
+    assert model.validation_loss_curve_ == [0.25, 0.375, 0.5]
+    assert model.best_loss_ == 0.25
     assert model.n_iter_ == 3
 
 

@@ -17,6 +17,7 @@ from scipy.special import logit, xlog1py, xlogy
 from torch import Tensor
 
 from pipeline.training.company import thread_trainer
+from pipeline.training.diagnosis import check_settings, divergence
 from pipeline.training.engine import (
     EpochReport,
     Hyperparameters,
@@ -29,6 +30,7 @@ from pipeline.training.interruption import Stop, never, stopped_by_user
 from pipeline.training.lbfgs import fit_lbfgs
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
 from pipeline.training.network import BATCH_NORM_EPSILON, Architecture
+from pipeline.training.optimizer import OPTIMIZERS
 from pipeline.training.standardisation import Standardisation
 
 MEMBER_SETTINGS = [
@@ -174,7 +176,8 @@ def train_members(
         )
     )
     prior_loss = _prior_loss(data, data if held_out is None else held_out)
-    return _fitted(results, settings, standardisation, prior_loss)
+    _check_finite_results(results, settings, float(data.weights.mean()))
+    return _fitted(results, standardisation, prior_loss)
 
 
 def _prior_loss(data: FitData, watched: FitData) -> float:
@@ -221,7 +224,9 @@ def _prepared(
     tables: _Tables,
 ) -> Training:
     """Return the members that ``train_members`` is to train."""
-    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
+    name = past["dtype"] if past else settings["dtype"]
+    check_settings(settings, name, float(data.weights.mean()))
+    dtype = getattr(torch, name)
     table = tables.of(data, dtype)
     watched = None if held_out is None else tables.of(held_out, dtype)
     members = []
@@ -231,7 +236,7 @@ def _prepared(
             train = _subset(table, splits[number][0])
             validation = _subset(table, splits[number][1])
         given = _hyperparameters(settings, seed, train)
-        state = None if past is None else _state(past, number)
+        state = None if past is None else _state(past, number, settings["solver"])
         members.append(Member(train, given, validation, state))
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
@@ -430,13 +435,16 @@ def _hyperparameters(
     )
 
 
-def _state(past: dict[str, Any], member: int) -> MemberState:
-    """Return the state a member goes on from."""
+def _state(past: dict[str, Any], member: int, solver: str) -> MemberState:
+    """Return the state a member goes on from; another solver's moments are left."""
     network = past["networks"][member]
     kept = past["optimizer"][member] if past["optimizer"] else {}
     moments = {
         name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
     }
+    known = OPTIMIZERS[solver].moment_names if solver in OPTIMIZERS else ()
+    if set(moments) != set(known):
+        moments, kept = {}, kept | {"n_steps": 0}
     coefs = [torch.tensor(coef) for coef in network.coefs]
     mean, variance = None, None
     if network.input_mean is not None:
@@ -456,22 +464,24 @@ def _state(past: dict[str, Any], member: int) -> MemberState:
     )
 
 
+def _check_finite_results(
+    results: list[MemberResult], settings: dict[str, Any], row_weight: float
+) -> None:
+    """Refuse the results of a training that has diverged."""
+    for result in results:
+        if result.diverged_epoch is not None:
+            dtype = str(result.state.coefs[0].dtype).removeprefix("torch.")
+            raise ValueError(
+                divergence(result.diverged_epoch, settings, dtype, row_weight)
+            )
+
+
 def _fitted(
     results: list[MemberResult],
-    settings: dict[str, Any],
     standardisation: Standardisation | None,
     prior_loss: float,
 ) -> FittedMembers:
     """Return the members' results as plain numbers."""
-    for result in results:
-        if result.diverged_epoch is not None:
-            msg = (
-                f"Training diverged: weights or loss became non-finite in epoch "
-                f"{result.diverged_epoch}. The likely cause is unscaled input or "
-                f"learning_rate_init={settings['learning_rate_init']!r}: put a "
-                "StandardScaler in front or lower the learning rate."
-            )
-            raise ValueError(msg)
     states = [result.state for result in results]
     n_layers = len(states[0].coefs)
     mean, deviation = _normalisations(states, standardisation)
