@@ -355,15 +355,13 @@ def _follow_encoder(step: Any, flows: _Flows) -> _Flows | None:
 def _follow_imputer(step: Any, flows: _Flows) -> _Flows | None:
     """Enter each column's statistic, and follow the columns that are kept."""
     outputs: list[_Flow | None] = []
+    keeps_empty = step.strategy == "constant" or step.keep_empty_features
     for i, (flow, statistic) in enumerate(zip(flows, step.statistics_, strict=True)):
         if flow is not None:
             flow.entry.takers.add(_statistic_kind(step, statistic))
             flow = _filled(step, i, flow)
-        if (
-            step.strategy == "constant"
-            or step.keep_empty_features
-            or not is_gap(statistic)
-        ):
+        # NaN tells an empty column; None may be the mode where only NaN is filled.
+        if keeps_empty or statistic is None or not is_gap(statistic):
             outputs.append(flow)
     if step.add_indicator:
         outputs += [None] * len(step.indicator_.features_)

@@ -44,6 +44,7 @@ _NUMBERS = (int, float, Decimal, np.number)
 _MOMENTS = (date, np.datetime64)
 _DURATIONS = (timedelta, np.timedelta64)
 _TIMES = (*_MOMENTS, *_DURATIONS, time)
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)
 _FINE_UNITS = ("ns", "ps", "fs", "as")
 
 
@@ -237,12 +238,21 @@ def _forms(cell: object) -> Iterator[Hashable]:
     elif isinstance(cell, _MOMENTS):
         yield _time_form(cell)
     elif isinstance(cell, _NUMBERS):
-        # In decimals, 0.1 in single precision is 0.1 in double precision.
         yield _number(str(cell))
-        if isinstance(cell, np.float32):
-            yield float(cell)
+        if isinstance(cell, float | np.floating):
+            yield from _single_forms(float(cell))
     else:
         yield str(cell)
+
+
+def _single_forms(number: float) -> Iterator[float]:
+    """Yield the forms of a number in single precision: 0.1 is 0.1 there as well."""
+    if abs(number) > _LARGEST_SINGLE:
+        return
+    single = np.float32(number)
+    if float(single) == number:
+        yield number
+        yield float(str(single))
 
 
 def _text_form(text: str) -> Hashable:
