@@ -272,7 +272,9 @@ def _wrapped(step: Any) -> Iterator[tuple[Any, Sequence[int] | None]]:
     # The last estimator of a stack that passes the columns on takes numbers.
     if found is None or getattr(step, "passthrough", False):
         return
-    inner = np.ravel(np.asarray(found, dtype=object)).tolist()
+    if isinstance(found, np.ndarray):
+        found = found.ravel().tolist()
+    inner = found if isinstance(found, list) else [found]
     chosen = getattr(step, "estimators_features_", [None] * len(inner))
     yield from zip(inner, chosen, strict=True)
 

@@ -140,15 +140,16 @@ class Vocabulary:
             return str(cell)
         if not isinstance(cell, str):
             return cell
-        form = next(self._forms(cell))
-        if self.kind == "number" and isinstance(form, int | float):
-            return form
-        if isinstance(form, tuple):
-            name, value = form
-            if self.kind == "truth value" and name == "truth":
-                return value
-            if self.kind == "time" and name == "time":
-                return _from_nanoseconds(value)
+        form = _text_form(cell)
+        match (self.kind, form):
+            case ("number", int() | float()):
+                return form
+            case ("number", ("truth", bool(truth))):
+                return int(truth)
+            case ("truth value", ("truth", truth)):
+                return truth
+            case ("time", ("time", int(nanoseconds))):
+                return _from_nanoseconds(nanoseconds)
         return cell
 
     def _forms(self, cell: object) -> Iterator[Hashable]:
