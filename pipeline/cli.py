@@ -192,10 +192,11 @@ def score(
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {', '.join(summary.ignored)}\n")
+        ignored = (name or repr(name) for name in summary.ignored)
+        stream.write(f"Ignored columns: {', '.join(ignored)}\n")
     if summary.as_file:
         stream.write(
-            f"Note: read as the file says, for the model does not tell what they hold: "
+            "Note: read as the file says, because the model does not tell: "
             f"{', '.join(summary.as_file)}\n"
         )
     for column in summary.columns:

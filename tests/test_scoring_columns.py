@@ -458,7 +458,7 @@ def test_shares_count_the_whole_file(
     ("changes", "match"),
     [
         ({"city": "Rome"}, "'city' has no cell that the model knows: 100% hold categ"),
-        ({"grade": 9}, "got 1 columns that are not: column 'grade' has no cell"),
+        ({"grade": 9}, "got 1 columns without: column 'grade' has no cell"),
         ({"x": np.nan}, r"100% are missing \(the model does not tell how many"),
         ({"city": None}, r"100% are missing \(in training none was missing"),
     ],

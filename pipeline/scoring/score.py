@@ -192,8 +192,8 @@ def _check_known(table: Table, summary: ScoreSummary) -> None:
     lost = [column.description for column in summary.columns if column.is_lost]
     if lost:
         msg = (
-            f"{table.source} must be like the training table where strict is set, "
-            f"got {len(lost)} columns that are not: {'; '.join(lost)}."
+            f"{table.source} must hold cells that the model knows in every column if "
+            f"strict, got {len(lost)} columns without: {'; '.join(lost)}."
         )
         raise TableError(msg)
 
