@@ -10,7 +10,12 @@ import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_transformer
-from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -156,6 +161,15 @@ def test_columns_are_followed_through_imputers_and_blocks(table, y, tmp_path):
         "number",
     ]
     check_like_python(model, X, tmp_path)
+
+
+def test_categories_of_gradient_boosting_are_known(table, y, tmp_path):
+    X = table[["x", "city", "grade"]]
+    typed = X.astype({"city": "category", "grade": "category"})
+    model = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5)
+    model.fit(typed, y)
+    assert input_columns(model).of_kind("text") == ("city",)
+    check_like_python(model, X, tmp_path, expected=typed)
 
 
 def test_number_that_a_step_needs_must_be_one(table, y, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -354,6 +355,17 @@ def _follow_encoder(step: Any, flows: _Flows) -> _Flows | None:
     return None
 
 
+def _follow_boosting(step: Any, flows: _Flows) -> _Flows | None:
+    """Enter the categories that gradient boosting encodes by itself."""
+    preprocessor = getattr(step, "_preprocessor", None)
+    encoded: Sequence[int] = ()
+    if preprocessor is not None:
+        _, encoder, columns = preprocessor.transformers_[0]
+        encoded = _positions(preprocessor, columns)
+        _follow(encoder, [flows[i] for i in encoded])
+    return _enter_taker([f for i, f in enumerate(flows) if i not in encoded], "number")
+
+
 def _follow_imputer(step: Any, flows: _Flows) -> _Flows | None:
     """Enter each column's statistic, and follow the columns that are kept."""
     outputs: list[_Flow | None] = []
@@ -399,4 +411,5 @@ _FOLLOWERS = (
     (VECTORISERS, _follow_vectoriser),
     (ENCODERS, _follow_encoder),
     (SimpleImputer, _follow_imputer),
+    (HistGradientBoostingClassifier, _follow_boosting),
 )
