@@ -149,7 +149,9 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
     stream.write(f"Saved {out}, fitted on the {len(y)} rows that were not held out\n")
 
 
-def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
+def score(
+    model: Path, data: Path, out: Path, *, stream: TextIO, strict: bool = False
+) -> None:
     """Score a table with a saved model.
 
     Parameters
@@ -162,6 +164,8 @@ def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
         The table to write, CSV or Parquet.
     stream : text file
         Where the progress and the report go.
+    strict : bool, default=False
+        Whether to refuse a table with a column of which the model knows no cell.
 
     Raises
     ------
@@ -171,17 +175,33 @@ def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
         If the table cannot be read, or does not fit the model.
     OutputError
         If the output cannot be written.
+
+    Notes
+    -----
+    Columns with cells that are like none of the training table's are named in a
+    warning each on the standard error.
     """
     from pipeline.persistence import load
     from pipeline.scoring import score_table
 
     progress = _Progress(stream)
     try:
-        summary = score_table(load(model), data, out, report=progress.show_rows)
+        summary = score_table(
+            load(model), data, out, strict=strict, report=progress.show_rows
+        )
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {', '.join(summary.ignored)}\n")
+        ignored = (name or repr(name) for name in summary.ignored)
+        stream.write(f"Ignored columns: {', '.join(ignored)}\n")
+    if summary.as_file:
+        stream.write(
+            "Note: read as the file says, because the model does not tell: "
+            f"{', '.join(summary.as_file)}\n"
+        )
+    for column in summary.columns:
+        if column.is_strange:
+            _warn(f"{column.description}.")
     stream.write(f"Scored {summary.n_rows} rows of {data} into {out}\n")
 
 
@@ -345,6 +365,11 @@ def _add_score(commands: Any) -> None:
         required=True,
         help=_table_help("write"),
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a table with a column of which the model knows no cell",
+    )
     parser.set_defaults(run=_run_score, refuse=parser.error)
 
 
@@ -381,7 +406,7 @@ def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
     model, data, out = arguments.model, arguments.data, arguments.out
     if out.resolve() in {model.resolve(), data.resolve()}:
         arguments.refuse(f"argument --out: must be no input, got '{out}'")
-    score(model, data, out, stream=stream)
+    score(model, data, out, stream=stream, strict=arguments.strict)
 
 
 def _run_inspect(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -609,8 +634,12 @@ def _column_fact(estimator: Any) -> str:
         columns = input_columns(estimator)
     except ArtefactError as error:
         return f"unknown: {error}"
-    names = [f"{n} (text)" if n in columns.texts else n for n in columns.names]
-    return f"{len(names)}: {', '.join(names)}"
+    notes = {"number": "", "file": " (as the file says)"}
+    listed = [
+        f"{column.name}{notes.get(column.kind, f' ({column.kind})')}"
+        for column in columns.columns
+    ]
+    return f"{len(listed)}: {', '.join(listed)}"
 
 
 def _last_step(estimator: Any) -> Any:
@@ -778,11 +807,16 @@ def _short_warnings() -> Iterator[None]:
     """Show warnings as one line each, without a place in the code."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        sys.stderr.write(f"{PROGRAM}: warning: {_one_line(message)}\n")
+        _warn(message)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+def _warn(message: object) -> None:
+    """Report on one line what does not keep the command from its work."""
+    sys.stderr.write(f"{PROGRAM}: warning: {_one_line(message)}\n")
 
 
 def _fail(problem: object, code: int) -> int:

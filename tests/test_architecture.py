@@ -122,12 +122,37 @@ TABLE = {
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),
-    "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
-    "scoring.score": Room(
-        ours=("exceptions", "persistence", "scoring.tables"),
+    "scoring.vocabulary": Room(others=("numpy",)),
+    "scoring.columns": Room(
+        ours=("exceptions", "scoring.vocabulary"), others=("numpy", "sklearn")
+    ),
+    "scoring.tables": Room(
+        ours=("exceptions", "scoring.vocabulary"), others=("numpy", "pyarrow")
+    ),
+    "scoring.cells": Room(
+        ours=("scoring.vocabulary", "scoring.columns", "scoring.tables"),
         others=("numpy", "pyarrow"),
     ),
-    "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "scoring.file_types": Room(
+        ours=("scoring.vocabulary", "scoring.tables", "scoring.cells"),
+        others=("numpy", "pyarrow"),
+    ),
+    "scoring.drift": Room(),
+    "scoring.score": Room(
+        ours=(
+            "exceptions",
+            "persistence",
+            "scoring.columns",
+            "scoring.tables",
+            "scoring.cells",
+            "scoring.file_types",
+            "scoring.drift",
+        ),
+        others=("numpy", "pyarrow"),
+    ),
+    "scoring": Room(
+        ours=("scoring.columns", "scoring.drift", "scoring.tables", "scoring.score")
+    ),
     "cli": Room(
         ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
         others=("numpy", "pyarrow", "sklearn"),

@@ -13,9 +13,10 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from pipeline import cli
 from pipeline.cli import main
@@ -273,6 +274,56 @@ def test_score_does_not_overwrite_its_input(model, run):
     assert code == 2
     assert "argument --out: must be no input, got 'new.csv'" in err
     assert Path("new.csv").read_bytes() == before
+
+
+@pytest.fixture
+def city_model(folder):
+    """Return the path of a model of cities, whose function sees the code."""
+    table = pd.read_csv("people.csv").fillna({"city": "Oslo"})
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        (FunctionTransformer(np.sqrt), ["code"]),
+    )
+    pipe = make_pipeline(columns, LogisticRegression())
+    joblib.dump(pipe.fit(table, table["bought"]), "model.joblib")
+    return folder / "model.joblib"
+
+
+def test_score_warns_of_cells_that_training_never_saw(city_model, run):
+    Path("new.csv").write_text("city,code,\nOslo,1,0\nRome,4,0\n,9,0\nOslo,1,0\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert code == 0
+    assert out == (
+        "Ignored columns: ''\n"
+        "Note: read as the file says, because the model does not tell: code\n"
+        "Scored 4 rows of new.csv into s.csv\n"
+    )
+    assert err == (
+        "torch-binary-classifier: warning: column 'city' has cells new to the model: "
+        "25% hold categories never seen in training, 25% are missing "
+        "(in training none was missing).\n"
+    )
+
+
+def test_score_refuses_a_strange_table_if_strict(city_model, run):
+    Path("new.csv").write_text("city,code\nRome,1\nPisa,1\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert (code, out) == (3, "")
+    assert "new.csv must hold cells that the model knows in every column" in err
+    assert "column 'city' has no cell that the model knows: 100% hold" in err
+    assert not Path("s.csv").exists()
+    code, _, warning = run("score", city_model, "new.csv", "--out", "s.csv")
+    assert code == 0
+    assert "warning: column 'city' has no cell that the model knows" in warning
+    assert Path("s.csv").exists()
+
+
+def test_inspect_tells_how_each_column_is_read(city_model, run):
+    _, out, _ = run("inspect", city_model)
+    assert (
+        "columns    6: age (dropped), member (dropped), city (text), "
+        "code (as the file says), nothing (dropped), bought (dropped)\n"
+    ) in out
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
-from pipeline.scoring.score import ScoreSummary, input_columns, score_table
+from pipeline.scoring.columns import InputColumn, InputColumns, input_columns
+from pipeline.scoring.drift import ColumnShares
+from pipeline.scoring.score import ScoreSummary, score_table
 from pipeline.scoring.tables import Chunk, as_frame, open_table, open_writer, read_table
 
 __all__ = [
     "Chunk",
+    "ColumnShares",
+    "InputColumn",
+    "InputColumns",
     "ScoreSummary",
     "as_frame",
     "input_columns",

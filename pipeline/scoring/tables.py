@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from pipeline.exceptions import TableError
+from pipeline.scoring.vocabulary import MISSING_WORDS
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None
@@ -42,18 +43,6 @@ CSV_CHUNK_BYTES = 1 << 22
 PARQUET_CHUNK_CELLS = 1 << 20
 PARQUET_BUFFER_BYTES = 1 << 20
 
-# What spreadsheets, R, SQL and pandas write into a numeric column for "no value".
-MISSING_WORDS = (
-    "",
-    "#n/a",
-    "<na>",
-    "n/a",
-    "na",
-    "nan",
-    "-nan",
-    "none",
-    "null",
-)
 # The trainer works in float32 as soon as the data needs more than one batch.
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
@@ -175,6 +164,27 @@ class Chunk:
             values = values.copy()
             values[cells.is_null().to_numpy(zero_copy_only=False)] = missing
         return values
+
+    def scalars(self, name: str) -> Any:
+        """Return a column as the file holds it, if its cells are single values.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        pyarrow.Array
+            The cells.
+
+        Raises
+        ------
+        TableError
+            If they are lists or bytes for example.
+        """
+        self._text_kind(name)
+        return self.columns[name]
 
     def labels(self, name: str) -> np.ndarray[Any, Any]:
         """Return a column as class labels.
