@@ -65,9 +65,9 @@ if TYPE_CHECKING:
 AUTO_BATCH_SIZE = 200
 
 # Above this multiple of the prior's loss, and so many nats, a training has diverged.
-# First epochs reach 1.1 times the prior's loss, and the best epoch on a small
-# validation set of noise 1.6 times one of 0.2 nats.
-LARGEST_LOSS_RATIO = 1.2
+# Trainings of few epochs end at up to 1.7 times the prior's loss, and the best epoch
+# on a small validation set of noise at 1.6 times one of 0.2 nats.
+LARGEST_LOSS_RATIO = 2.0
 LOSS_SLACK = 0.1
 
 RULES: dict[str, Rule] = {
@@ -436,9 +436,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         held_out = fitted._given_validation(
             data.classes, by_class, X_val, y_val, sample_weight_val
         )
-        fitted._report_scale(data.features)
+        told = fitted._report_scale(data.features)
         if held_out is not None:
-            fitted._report_other_scale(data, held_out)
+            told |= fitted._report_other_scale(data, held_out)
         ending = fitted._train(
             data, held_out, going_on=going_on, max_iter=self.max_iter
         )
@@ -446,6 +446,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             del fitted._training_state
         watched = self.early_stopping or held_out is not None
         fitted._warn_of_ending(ending, watched=watched)
+        if not told:
+            fitted._warn_if_diverged(ending)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -644,18 +646,19 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             targets = (given.labels == classes[1]).astype(np.float64)
             return _weighted(given, targets, classes, by_class)
 
-    def _report_scale(self, features: Any) -> None:
+    def _report_scale(self, features: Any) -> bool:
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
-            return
+            return False
         scale = input_scale.measure(features)
         if scale.unscaled:
             self._tell(input_scale.describe(scale, self._column_names()))
+        return scale.unscaled
 
-    def _report_other_scale(self, data: FitData, held_out: FitData) -> None:
+    def _report_other_scale(self, data: FitData, held_out: FitData) -> bool:
         """Warn or raise when validation rows are on another scale than the rest."""
         if self.unscaled_input == "ignore":
-            return
+            return False
         features, classes = data.features, np.unique(held_out.targets)
         if len(classes) == 1:  # which may well be at one end of a column
             features = features[np.flatnonzero(data.targets == classes[0])]
@@ -664,6 +667,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         )
         if message:
             self._tell(message)
+        return bool(message)
 
     def _tell(self, message: str) -> None:
         """Warn or raise, as ``unscaled_input`` says."""
@@ -804,7 +808,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_ = fitted.n_iter
 
     def _warn_of_ending(self, ending: FittedMembers, *, watched: bool) -> None:
-        """Warn when a training ended too early, or worse than it began."""
+        """Warn when a training ended too early."""
         if ending.interrupted:
             warnings.warn(
                 f"Training was interrupted by the user after {self.n_iter_} epochs. "
@@ -814,6 +818,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             )
         elif not (watched or ending.converged):
             self._warn_if_still_falling()
+
+    def _warn_if_diverged(self, ending: FittedMembers) -> None:
+        """Warn when a training without any overflow ended far above its beginning."""
         if ending.worst_loss > LARGEST_LOSS_RATIO * ending.prior_loss + LOSS_SLACK:
             warnings.warn(
                 f"Training ended at a loss of {ending.worst_loss:.4g} nats, where the "

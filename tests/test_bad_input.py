@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.datasets import load_breast_cancer
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
 
@@ -201,7 +201,8 @@ class TestSilentFailuresOfOthers:
             network().fit(table.to_numpy(), y)
         with pytest.raises(ValueError, match="worst columns: 'feature 7'"):
             network(unscaled_input="raise").fit(table, y)
-        network(unscaled_input="ignore").fit(table, y)
+        with pytest.warns(ConvergenceWarning, match="class frequencies alone"):
+            network(unscaled_input="ignore").fit(table, y)
 
     def test_the_remedies_need_no_warning(self, cancer):
         X, y = cancer
