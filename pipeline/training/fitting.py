@@ -71,8 +71,8 @@ class FitData:
 class FittedMembers:
     """The members' weights, layer by layer, and how the training went.
 
-    ``worst_loss`` is the highest of the members' losses on the rows that they watched,
-    in the end; ``prior_loss`` that of the class frequencies alone on these rows.
+    ``worst_loss`` is the highest of the members' cross-entropies on the rows that they
+    watched, in the end; ``prior_loss`` that of the class frequencies alone.
     ``input_mean`` and ``input_deviation`` are what each member's normalisation
     subtracts and divides by, in the units of the features; the standardisation in
     front of it is included.
@@ -177,7 +177,18 @@ def train_members(
     )
     prior_loss = _prior_loss(data, data if held_out is None else held_out)
     _check_finite_results(results, settings, float(data.weights.mean()))
-    return _fitted(results, standardisation, prior_loss)
+    worst_loss = max(_final_loss(one, data, settings) for one in results)
+    return _fitted(results, standardisation, worst_loss, prior_loss)
+
+
+def _final_loss(result: MemberResult, data: FitData, settings: dict[str, Any]) -> float:
+    """Return a member's cross-entropy on the rows that it watched, in the end."""
+    if result.validation_loss_curve:
+        return min(result.validation_loss_curve)
+    n_batches = -(-len(data.targets) // settings["batch_size"])
+    strength = settings["alpha"] * n_batches / (2 * data.weights.sum())
+    squares = sum(float(coef.double().square().sum()) for coef in result.state.coefs)
+    return float(result.loss_curve[-1] - strength * squares)
 
 
 def _prior_loss(data: FitData, watched: FitData) -> float:
@@ -479,6 +490,7 @@ def _check_finite_results(
 def _fitted(
     results: list[MemberResult],
     standardisation: Standardisation | None,
+    worst_loss: float,
     prior_loss: float,
 ) -> FittedMembers:
     """Return the members' results as plain numbers."""
@@ -498,10 +510,7 @@ def _fitted(
         _mean_curve([one.loss_curve for one in results]),
         _mean_curve([one.validation_loss_curve for one in results]),
         float(np.mean([min(curve) for curve in watched])),
-        max(
-            min(one.validation_loss_curve, default=one.loss_curve[-1])
-            for one in results
-        ),
+        worst_loss,
         prior_loss,
         max(len(one.loss_curve) for one in results),
         all(one.converged for one in results),
