@@ -103,12 +103,39 @@ TABLE = {
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),
+    "csv_format": Room(),
+    "scoring.streams": Room(ours=("exceptions", "csv_format")),
+    "scoring.csv_rows": Room(others=("numpy",)),
     "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
+    "scoring.csv_file": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.csv_rows",
+            "scoring.tables",
+        ),
+        others=("pyarrow",),
+    ),
+    "scoring.parquet_file": Room(
+        ours=("exceptions", "scoring.streams", "scoring.tables"), others=("pyarrow",)
+    ),
+    "scoring.files": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.tables",
+            "scoring.csv_file",
+            "scoring.parquet_file",
+        ),
+        others=("pyarrow",),
+    ),
     "scoring.score": Room(
-        ours=("exceptions", "persistence", "scoring.tables"),
+        ours=("exceptions", "persistence", "scoring.tables", "scoring.files"),
         others=("numpy", "pyarrow"),
     ),
-    "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "scoring": Room(ours=("scoring.tables", "scoring.files", "scoring.score")),
     "cli": Room(
         ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
         others=("numpy", "pyarrow", "sklearn"),

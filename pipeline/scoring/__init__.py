@@ -1,7 +1,8 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
+from pipeline.scoring.files import open_table, read_table
 from pipeline.scoring.score import ScoreSummary, input_columns, score_table
-from pipeline.scoring.tables import Chunk, as_frame, open_table, open_writer, read_table
+from pipeline.scoring.tables import Chunk, as_frame, open_writer
 
 __all__ = [
     "Chunk",

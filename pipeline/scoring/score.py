@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from pipeline.exceptions import ArtefactError, TableError
 from pipeline.persistence import replaced_file
+from pipeline.scoring.files import open_table
 from pipeline.scoring.tables import (
     ROW_COUNT,
     SUFFIXES,
     Chunk,
     as_frame,
-    open_table,
     open_writer,
 )
 
@@ -72,6 +72,8 @@ def score_table(
     data: str | Path,
     out: str | Path,
     *,
+    separator: str = ",",
+    encoding: str = "utf-8",
     report: Callable[[int, float], None] | None = None,
 ) -> ScoreSummary:
     """Write the probability and the predicted label of every row of a table.
@@ -83,14 +85,19 @@ def score_table(
         search, a calibrated classifier and so on.
     data : str or path
         The rows to score, a CSV or Parquet file with at least the columns of the
-        training data, in any order.
+        training data, in any order; ``-`` is a CSV file at standard input.
     out : str or path
         The CSV or Parquet file to write. It has one row per row of ``data``, in the
         same order, with the columns ``_row`` (counted from 0), ``probability`` (of
         ``classes_[1]``) and ``prediction`` (the label).
+    separator : str, default=","
+        What stands between two cells of ``data``, if that is a CSV file: one
+        character of ASCII, or ``"tab"``.
+    encoding : str, default="utf-8"
+        Encoding of ``data``, if that is a CSV file.
     report : callable, default=None
         Called after each chunk with the rows done so far and roughly the fraction
-        of the input that they are, 0 to 1.
+        of the input that they are, 0 to 1; NaN if that is a pipe.
 
     Returns
     -------
@@ -108,7 +115,8 @@ def score_table(
         If the output cannot be written. Nothing is left at its path then, or what
         was there before.
     ValueError
-        If ``out`` ends in no known suffix.
+        If ``out`` ends in no known suffix, or there is no such separator or
+        encoding.
 
     Notes
     -----
@@ -121,7 +129,7 @@ def score_table(
         msg = f"out must end in {', '.join(SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
-    table = open_table(data)
+    table = open_table(data, separator=separator, encoding=encoding)
     n_rows = 0
     with (
         replaced_file(out) as file,
