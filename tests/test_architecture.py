@@ -137,7 +137,15 @@ TABLE = {
     ),
     "scoring": Room(ours=("scoring.tables", "scoring.files", "scoring.score")),
     "cli": Room(
-        ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
+        ours=(
+            "",
+            "exceptions",
+            "classifier",
+            "assembly",
+            "persistence",
+            "csv_format",
+            "scoring",
+        ),
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "__main__": Room(ours=("cli",)),

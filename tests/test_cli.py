@@ -93,7 +93,7 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
     code, out, err = run("score", "models/people.joblib", f"people.{suffix}",
                          "--out", "scored.csv")  # fmt: skip
     assert (code, err) == (0, "")
-    assert "Ignored columns: nothing, bought" in out
+    assert "Ignored columns: 'nothing', 'bought'" in out
     scored = pd.read_csv("scored.csv")
     right = scored["prediction"] == pd.read_csv("people.csv")["bought"]
     assert right.mean() > 0.8
@@ -248,7 +248,7 @@ def test_score_writes_rows_probabilities_and_predictions(model, run):
             ["model.joblib", "bad.csv"],
             "column 'age' of bad.csv must hold numbers, got 'x'",
         ),
-        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .parquet"),
+        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .csv.gz"),
     ],
     ids=["no model", "not a model", "no table", "bad cell", "not a table"],
 )

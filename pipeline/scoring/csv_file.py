@@ -59,15 +59,14 @@ class CsvTable:
 
     def __init__(self, path: str | Path, csv_format: CsvFormat | None = None) -> None:
         self.source = shown_path(path)
-        self.names: tuple[str, ...] = ()
         self._path = path
         self._format = CsvFormat() if csv_format is None else csv_format
         opened = self._open()
-        self._held: _OpenFile | None = opened
-        if not opened.stream.is_pipe:
-            opened.stream.close()
-            self._held = None
+        self.names = opened.names
         self._is_pipe = opened.stream.is_pipe
+        self._held: _OpenFile | None = opened if self._is_pipe else None
+        if not self._is_pipe:
+            opened.stream.close()
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield the rows in order.
@@ -95,9 +94,14 @@ class CsvTable:
             If the last line has no end: its last cell may have been cut.
         """
         check_columns(self, columns)
-        positions = [self.names.index(name) for name in columns]
         opened = self._taken() if self._is_pipe else self._open()
         with opened.stream, self._telling(opened.rows):
+            if opened.names != self.names:
+                msg = f"{self.source} must stay as it is while it is read, got other "
+                raise TableError(msg + "names than before.")
+            if opened.ends_open:
+                self._warn("its line of names may be cut")
+            positions = [self.names.index(name) for name in columns]
             for block in opened.rows.blocks():
                 cells = self._parsed(block, positions)
                 if block.ends_open:
@@ -112,14 +116,17 @@ class CsvTable:
 
     def _open(self) -> _OpenFile:
         """Open the file and read the names."""
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(reading(self.source))
-            stream = stack.enter_context(TextStream(self._path, self._format))
-            rows = RowReader(stream, self._format.delimiter)
-            stack.enter_context(self._telling(rows))
-            self.names = self._named(rows.header())
-            stack.pop_all()
-        return _OpenFile(stream, rows)
+        with reading(self.source):
+            stream = TextStream(self._path, self._format)
+        rows = RowReader(stream, self._format.delimiter)
+        try:
+            with self._telling(rows):
+                header = rows.header()
+                names = self._named(header)
+                return _OpenFile(stream, rows, names, header.ends_open)
+        except BaseException:
+            stream.close()
+            raise
 
     def _taken(self) -> _OpenFile:
         """Return what was opened when the names were read, once."""
@@ -137,15 +144,13 @@ class CsvTable:
         if not header.n_rows:
             msg = f"{self.source} must begin with the names of its columns, got none."
             raise TableError(msg)
-        # pyarrow would raise the same for names, but only for those.
+        # What pyarrow raises for such bytes depends on the column.
         header.content.decode()
         table = pa_csv.read_csv(
             pa.py_buffer(header.content), parse_options=self._parse_options()
         )
         names = tuple(table.column_names)
         self._check_separator(header.content, names)
-        if header.ends_open:
-            self._warn("its line of names may be cut")
         return names
 
     def _check_separator(self, line: bytes, names: tuple[str, ...]) -> None:
@@ -210,7 +215,7 @@ class CsvTable:
     def _warn(self, consequence: str) -> None:
         """Warn that the last line has no end."""
         msg = f"{self.source} ends without a line end: {consequence}."
-        warnings.warn(msg, TableWarning, stacklevel=4)
+        warnings.warn(msg, TableWarning, stacklevel=3)
 
     @contextlib.contextmanager
     def _telling(self, rows: RowReader) -> Iterator[None]:
@@ -218,8 +223,6 @@ class CsvTable:
         try:
             with reading(self.source):
                 yield
-        except TableError:
-            raise
         except RowError as error:
             msg = f"{self.source} must {error.rule}, got {error.got} "
             raise TableError(msg + self._place(error.row, error.cell)) from error
@@ -268,6 +271,8 @@ class _OpenFile:
 
     stream: TextStream
     rows: RowReader
+    names: tuple[str, ...]
+    ends_open: bool
 
 
 def _text_only(columns: Sequence[str]) -> Any:
