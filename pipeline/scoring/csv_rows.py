@@ -116,7 +116,7 @@ class RowReader:
         """
         scan = self._scan()
         while not scan.row_ends.size and not self._ended:
-            self._check_length(self._pending)
+            self._check_length()
             self._read()
             scan = self._scan()
         end = int(scan.row_ends[0]) + 1 if scan.row_ends.size else len(self._pending)
@@ -135,14 +135,17 @@ class RowReader:
         RowError
             If a row breaks a rule on quotes, or does not end.
         """
-        while not self._ended:
-            self._read()
+        while True:
+            # Rows may have been read together with the names.
             scan = self._scan()
             end = int(scan.row_ends[-1]) + 1 if scan.row_ends.size else 0
             block = self._taken(len(self._pending) if self._ended else end, scan)
             if block.n_rows:
                 yield block
-            self._check_length(self._pending)
+            if self._ended:
+                return
+            self._check_length()
+            self._read()
 
     def _read(self) -> None:
         """Read on."""
@@ -171,27 +174,26 @@ class RowReader:
     def _error(self, scan: _Scan, wrong: _Misplaced) -> RowError:
         """Describe a misplaced quote."""
         row, cell = scan.place(wrong.opening)
-        got = "one that stays open" if wrong.after is None else f"{wrong.after!r}"
-        rule = (
-            "close every quote"
-            if wrong.after is None
-            else "have a separator or a line end after a closing quote"
+        rule, got = (
+            ("close every quote", "one that stays open")
+            if wrong.stays_open
+            else ("have a separator or a line end after a closing quote", "other text")
         )
         return RowError(rule, got, self.next_row + row, cell)
 
-    def _check_length(self, row: bytes) -> None:
+    def _check_length(self) -> None:
         """Refuse a row that is too long to be waited for."""
-        if len(row) > LONGEST_ROW_BYTES:
+        if len(self._pending) > LONGEST_ROW_BYTES:
             rule = f"have rows of at most {LONGEST_ROW_BYTES} bytes"
             raise RowError(rule, "a longer one", self.next_row)
 
 
 @dataclass(frozen=True)
 class _Misplaced:
-    """A quote that is wrong: where its cell opened, and what follows it if it ends."""
+    """Where a quoted cell begins that other text follows, or that does not end."""
 
     opening: int
-    after: str | None
+    stays_open: bool
 
 
 class _Scan:
@@ -205,7 +207,6 @@ class _Scan:
     """
 
     def __init__(self, content: bytes, separator: str) -> None:
-        self._content = content
         self._separator = separator
         self._codes = np.frombuffer(content, np.uint8)
         self._starts = np.empty(0, np.intp)
@@ -224,11 +225,9 @@ class _Scan:
         closes = ~self._inside[1:] & (self._inside[:-1] | self._opens)
         wrong = np.flatnonzero(closes & ~self._may_close)
         if wrong.size:
-            end = int(self._starts[wrong[0]] + self._lengths[wrong[0]])
-            after = self._content[end : end + 4].decode(errors="replace")[0]
-            return _Misplaced(self._opening(int(wrong[0])), after)
+            return _Misplaced(self._opening(int(wrong[0])), stays_open=False)
         if is_whole and self._inside[-1]:
-            return _Misplaced(self._opening(self._starts.size - 1), None)
+            return _Misplaced(self._opening(self._starts.size - 1), stays_open=True)
         return None
 
     def place(self, position: int) -> tuple[int, int]:
