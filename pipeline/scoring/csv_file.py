@@ -144,8 +144,10 @@ class CsvTable:
         if not header.n_rows:
             msg = f"{self.source} must begin with the names of its columns, got none."
             raise TableError(msg)
-        # What pyarrow raises for such bytes depends on the column.
-        header.content.decode()
+        try:
+            header.content.decode()
+        except UnicodeDecodeError as error:
+            raise TableError(self._encoding_message(header.first_row)) from error
         table = pa_csv.read_csv(
             pa.py_buffer(header.content), parse_options=self._parse_options()
         )

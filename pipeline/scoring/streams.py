@@ -242,15 +242,12 @@ class _Transcoded:
 
     def read(self, size: int, /) -> bytes:
         """Return some of the next bytes; raise UnicodeError after all good ones."""
-        text = b""
-        while not text:
-            if self._failure is not None:
-                raise self._failure
+        while self._failure is None:
             content = self._file.read(size)
             text = self._decoded(content).encode()
-            if not content:
-                break
-        return text
+            if text or (not content and self._failure is None):
+                return text
+        raise self._failure
 
     def _decoded(self, content: bytes) -> str:
         """Return the text of some bytes, up to those that are none."""
