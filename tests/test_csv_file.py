@@ -92,9 +92,15 @@ def test_a_comma_is_an_ordinary_character_beside_another_separator(tmp_path):
         ),
         ("a\tb\n", ",", r"got tabs .*, 'a\\tb'\. .* separator='tab'"),
         ("a|b\n", ",", r"got bars .*, 'a\|b'\."),
+        (
+            '"a";"b"\n',
+            ",",
+            r"got other text in the line of names, cell 0 \(counted from 0\)\. "
+            r"Read it with separator=';' \(--separator ';'\), if that separates",
+        ),
         ("a,b\n", ";", r"must have semicolons .*, got commas .*, 'a,b'\."),
     ],
-    ids=["semicolon", "tab", "bar", "comma"],
+    ids=["semicolon", "tab", "bar", "quoted", "comma"],
 )
 def test_another_separator_is_named(tmp_path, text, separator, match):
     with pytest.raises(TableError, match=match):
@@ -194,7 +200,7 @@ def zip_bytes():
             "x\n1\n".encode("utf-16"),
             r"got UTF-16\. Read it with encoding='utf-16' \(--",
         ),
-        ("\ufeffx\n".encode("utf-16-be"), r"text in utf-8, got UTF-16\."),
+        ("\ufeffx\n".encode("utf-16-be"), r"text in UTF-8, got UTF-16\."),
         ("x\n1\n".encode("utf-32"), r"got UTF-32\. Read it with encoding='utf-32'"),
     ],
     ids=[

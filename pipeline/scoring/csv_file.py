@@ -162,12 +162,10 @@ class CsvTable:
         delimiter = self._format.delimiter
         for other, word in SEPARATORS.items():
             if other != delimiter and other in names[0]:
-                spelt = "tab" if other == "\t" else other
                 msg = (
                     f"{self.source} must have {SEPARATORS.get(delimiter, delimiter)} "
                     f"between its cells, got {word} in its line of names, "
-                    f"{_shortened(names[0])}. Read it with separator={spelt!r} "
-                    f"(--separator {spelt!r}), or quote the name."
+                    f"{_shortened(names[0])}. {_advice(other)}, or quote the name."
                 )
                 raise TableError(msg)
 
@@ -227,7 +225,10 @@ class CsvTable:
                 yield
         except RowError as error:
             msg = f"{self.source} must {error.rule}, got {error.got} "
-            raise TableError(msg + self._place(error.row, error.cell)) from error
+            msg += self._place(error.row, error.cell)
+            if error.after in SEPARATORS:
+                msg += f" {_advice(error.after)}, if that separates its cells."
+            raise TableError(msg) from error
         except UnicodeError as error:
             raise TableError(self._encoding_message(rows.next_row)) from error
 
@@ -285,6 +286,12 @@ def _text_only(columns: Sequence[str]) -> Any:
         null_values=[""],
         strings_can_be_null=True,
     )
+
+
+def _advice(separator: str) -> str:
+    """Return how to read a file of another separator."""
+    spelt = "tab" if separator == "\t" else separator
+    return f"Read it with separator={spelt!r} (--separator {spelt!r})"
 
 
 def _shortened(text: str, n_shown: int = 60) -> str:

@@ -49,11 +49,16 @@ class RowError(Exception):
         Where, counted from 0; the line of the names is row -1.
     cell : int, default=None
         Position within the row, counted from 0; None if it says nothing.
+    after : str, default=""
+        The byte after a closing quote that should not be there.
     """
 
-    def __init__(self, rule: str, got: str, row: int, cell: int | None = None) -> None:
-        super().__init__(rule, got, row, cell)
+    def __init__(
+        self, rule: str, got: str, row: int, cell: int | None = None, after: str = ""
+    ) -> None:
+        super().__init__(rule, got, row, cell, after)
         self.rule, self.got, self.row, self.cell = rule, got, row, cell
+        self.after = after
 
 
 @dataclass(frozen=True)
@@ -176,10 +181,10 @@ class RowReader:
         row, cell = scan.place(wrong.opening)
         rule, got = (
             ("close every quote", "one that stays open")
-            if wrong.stays_open
+            if not wrong.after
             else ("have a separator or a line end after a closing quote", "other text")
         )
-        return RowError(rule, got, self.next_row + row, cell)
+        return RowError(rule, got, self.next_row + row, cell, wrong.after)
 
     def _check_length(self) -> None:
         """Refuse a row that is too long to be waited for."""
@@ -190,10 +195,10 @@ class RowReader:
 
 @dataclass(frozen=True)
 class _Misplaced:
-    """Where a quoted cell begins that other text follows, or that does not end."""
+    """Where a quoted cell begins, and what follows it; nothing if it stays open."""
 
     opening: int
-    stays_open: bool
+    after: str
 
 
 class _Scan:
@@ -225,9 +230,11 @@ class _Scan:
         closes = ~self._inside[1:] & (self._inside[:-1] | self._opens)
         wrong = np.flatnonzero(closes & ~self._may_close)
         if wrong.size:
-            return _Misplaced(self._opening(int(wrong[0])), stays_open=False)
+            first = int(wrong[0])
+            after = chr(self._codes[self._starts[first] + self._lengths[first]])
+            return _Misplaced(self._opening(first), after)
         if is_whole and self._inside[-1]:
-            return _Misplaced(self._opening(self._starts.size - 1), stays_open=True)
+            return _Misplaced(self._opening(self._starts.size - 1), "")
         return None
 
     def place(self, position: int) -> tuple[int, int]:

@@ -287,7 +287,7 @@ def _check_mark(source: str, csv_format: CsvFormat, head: bytes) -> None:
             return
         if head.startswith(marks):
             msg = (
-                f"{source} must be text in {csv_format.encoding}, got "
+                f"{source} must be text in {csv_format.encoding.upper()}, got "
                 f"{encoding.upper()}. Read it with encoding='{encoding}' "
                 f"(--encoding {encoding})."
             )
