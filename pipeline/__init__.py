@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.exceptions import ArtefactError as ArtefactError
     from pipeline.exceptions import OutputError as OutputError
     from pipeline.exceptions import TableError as TableError
+    from pipeline.exceptions import TableWarning as TableWarning
     from pipeline.exceptions import UnscaledInputWarning as UnscaledInputWarning
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ _HOMES = {
     "ArtefactError": "pipeline.exceptions",
     "OutputError": "pipeline.exceptions",
     "TableError": "pipeline.exceptions",
+    "TableWarning": "pipeline.exceptions",
     "TorchBinaryClassifier": "pipeline.classifier",
     "UnscaledInputWarning": "pipeline.exceptions",
     "batched_fits": "pipeline.batched",
@@ -32,6 +34,7 @@ __all__ = [
     "ArtefactError",
     "OutputError",
     "TableError",
+    "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import platform
 import subprocess
@@ -15,13 +16,14 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline import __version__
+from pipeline.csv_format import CsvFormat
 from pipeline.exceptions import ArtefactError, OutputError, TableError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ MODELS = Path("models")
 MODEL_SUFFIX = ".joblib"
 DEMO_TARGET = "diagnosis"
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+STANDARD_INPUT = Path("-")
 HELD_OUT_FRACTION = 0.25
 # A fold of the search must leave the ensemble a row of either class for each member.
 MIN_ROWS_PER_CLASS = 10
@@ -102,19 +105,28 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
     return DONE
 
 
-def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
+def train(
+    data: Path,
+    out: Path,
+    plan: TrainingPlan,
+    *,
+    stream: TextIO,
+    csv_format: CsvFormat | None = None,
+) -> None:
     """Train on a table, report how well it went, and save the fitted Pipeline.
 
     Parameters
     ----------
     data : path
-        The table, CSV or Parquet.
+        The table, CSV or Parquet; ``-`` is a CSV file at standard input.
     out : path
         The model file to write.
     plan : TrainingPlan
         How to train.
     stream : text file
         Where the report goes.
+    csv_format : CsvFormat, default=None
+        Separator and encoding of a CSV file; None for a comma and UTF-8.
 
     Raises
     ------
@@ -130,7 +142,10 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
     from pipeline.scoring import read_table
 
     check_writable(out)
-    table = read_table(data)
+    csv_format = csv_format or CsvFormat()
+    table = read_table(
+        data, separator=csv_format.separator, encoding=csv_format.encoding
+    )
     y = _target(table, plan.target)
     columns = _columns(table, plan)
     _write_columns(table, columns, y, stream)
@@ -150,7 +165,13 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
 
 
 def score(
-    model: Path, data: Path, out: Path, *, stream: TextIO, strict: bool = False
+    model: Path,
+    data: Path,
+    out: Path,
+    *,
+    stream: TextIO,
+    strict: bool = False,
+    csv_format: CsvFormat | None = None,
 ) -> None:
     """Score a table with a saved model.
 
@@ -159,13 +180,15 @@ def score(
     model : path
         The model file.
     data : path
-        The rows to score, CSV or Parquet.
+        The rows to score, CSV or Parquet; ``-`` is a CSV file at standard input.
     out : path
         The table to write, CSV or Parquet.
     stream : text file
         Where the progress and the report go.
     strict : bool, default=False
         Whether to refuse a table with a column of which the model knows no cell.
+    csv_format : CsvFormat, default=None
+        Separator and encoding of a CSV file; None for a comma and UTF-8.
 
     Raises
     ------
@@ -184,25 +207,31 @@ def score(
     from pipeline.persistence import load
     from pipeline.scoring import score_table
 
+    csv_format = csv_format or CsvFormat()
     progress = _Progress(stream)
     try:
         summary = score_table(
-            load(model), data, out, strict=strict, report=progress.show_rows
+            load(model),
+            data,
+            out,
+            separator=csv_format.separator,
+            encoding=csv_format.encoding,
+            strict=strict,
+            report=progress.show_rows,
         )
     finally:
         progress.clear()
     if summary.ignored:
-        ignored = (name or repr(name) for name in summary.ignored)
-        stream.write(f"Ignored columns: {', '.join(ignored)}\n")
+        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
     if summary.as_file:
         stream.write(
             "Note: read as the file says, because the model does not tell: "
-            f"{', '.join(summary.as_file)}\n"
+            f"{', '.join(map(repr, summary.as_file))}\n"
         )
     for column in summary.columns:
         if column.is_strange:
             _warn(f"{column.description}.")
-    stream.write(f"Scored {summary.n_rows} rows of {data} into {out}\n")
+    stream.write(f"Scored {summary.n_rows} rows of {_shown(data)} into {out}\n")
 
 
 def inspect(model: Path, *, stream: TextIO) -> None:
@@ -311,7 +340,7 @@ def _add_train(commands: Any) -> None:
         description="Train on three quarters of a table's rows, report how well the "
         "network does on the others, and save it.",
     )
-    parser.add_argument("data", metavar="DATA", type=Path, help=_table_help("train on"))
+    parser.add_argument("data", metavar="DATA", type=Path, help=_input_help("train on"))
     parser.add_argument(
         "--target", metavar="COLUMN", required=True, help="the column to predict"
     )
@@ -346,7 +375,8 @@ def _add_train(commands: Any) -> None:
         default=0,
         help="seed of the held-out rows and of the network (default: %(default)s)",
     )
-    parser.set_defaults(run=_run_train)
+    _add_csv_format(parser)
+    parser.set_defaults(run=_run_train, refuse=parser.error)
 
 
 def _add_score(commands: Any) -> None:
@@ -357,7 +387,7 @@ def _add_score(commands: Any) -> None:
         description="Write the probability and the predicted label of every row.",
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="model file")
-    parser.add_argument("data", metavar="DATA", type=Path, help=_table_help("score"))
+    parser.add_argument("data", metavar="DATA", type=Path, help=_input_help("score"))
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -370,7 +400,27 @@ def _add_score(commands: Any) -> None:
         action="store_true",
         help="refuse a table with a column of which the model knows no cell",
     )
+    _add_csv_format(parser)
     parser.set_defaults(run=_run_score, refuse=parser.error)
+
+
+def _add_csv_format(parser: argparse.ArgumentParser) -> None:
+    """Add how a CSV file is written."""
+    parser.add_argument(
+        "--separator",
+        metavar="CHARACTER",
+        type=_csv_option("separator"),
+        default=CsvFormat.separator,
+        help="what stands between two cells of a CSV file, or the word tab "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        type=_csv_option("encoding"),
+        default=CsvFormat.encoding,
+        help="encoding of a CSV file, by Python's name (default: %(default)s)",
+    )
 
 
 def _add_inspect(commands: Any) -> None:
@@ -389,8 +439,12 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``train``."""
     out = arguments.out
     if out is None:
+        if arguments.data == STANDARD_INPUT:
+            arguments.refuse("argument --out: must be given if DATA is standard input")
         _make_folder(MODELS)
-        out = MODELS / f"{arguments.data.stem}{MODEL_SUFFIX}"
+        # The name of a compressed table ends in two suffixes.
+        stem = Path(arguments.data.name.removesuffix(".gz")).stem
+        out = MODELS / f"{stem}{MODEL_SUFFIX}"
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
@@ -398,7 +452,8 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
         grid=arguments.grid,
         seed=arguments.seed,
     )
-    train(arguments.data, out, plan, stream=stream)
+    csv_format = CsvFormat(arguments.separator, arguments.encoding)
+    train(arguments.data, out, plan, stream=stream, csv_format=csv_format)
 
 
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -406,12 +461,25 @@ def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
     model, data, out = arguments.model, arguments.data, arguments.out
     if out.resolve() in {model.resolve(), data.resolve()}:
         arguments.refuse(f"argument --out: must be no input, got '{out}'")
-    score(model, data, out, stream=stream, strict=arguments.strict)
+    csv_format = CsvFormat(arguments.separator, arguments.encoding)
+    score(
+        model,
+        data,
+        out,
+        stream=stream,
+        strict=arguments.strict,
+        csv_format=csv_format,
+    )
 
 
 def _run_inspect(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``inspect``."""
     inspect(arguments.model, stream=stream)
+
+
+def _input_help(purpose: str) -> str:
+    """Return the help on an argument that names a table to be read."""
+    return f"{_table_help(purpose)}, or .csv.gz, or - for CSV at standard input"
 
 
 def _table_help(purpose: str) -> str:
@@ -435,6 +503,25 @@ def _path_with_suffix(text: str, suffixes: Sequence[str]) -> Path:
         msg = f"must end in {', '.join(suffixes)}, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return Path(text)
+
+
+def _csv_option(name: str) -> Callable[[str], str]:
+    """Return what checks an argument that is a field of CsvFormat."""
+
+    def checked(text: str) -> str:
+        try:
+            CsvFormat(**{name: text})
+        except ValueError as error:
+            msg = str(error).removeprefix(f"{name} ").removesuffix(".")
+            raise argparse.ArgumentTypeError(msg) from error
+        return text
+
+    return checked
+
+
+def _shown(data: Path) -> str:
+    """Return how the report names a table."""
+    return "standard input" if data == STANDARD_INPUT else str(data)
 
 
 def _seed(text: str) -> int:
@@ -792,7 +879,9 @@ class _Progress:
         if now - self._last < self._pause:
             return
         self._last = now
-        text = f"{n_rows} rows scored, {read_fraction:.0%} of the file"
+        text = f"{n_rows} rows scored"
+        if not math.isnan(read_fraction):
+            text += f", {read_fraction:.0%} of the file"
         self._stream.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
         self._stream.flush()
 

@@ -122,6 +122,9 @@ TABLE = {
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),
+    "csv_format": Room(),
+    "scoring.streams": Room(ours=("exceptions", "csv_format")),
+    "scoring.csv_rows": Room(others=("numpy",)),
     "scoring.vocabulary": Room(others=("numpy",)),
     "scoring.columns": Room(
         ours=("exceptions", "scoring.vocabulary"), others=("numpy", "sklearn")
@@ -129,12 +132,41 @@ TABLE = {
     "scoring.tables": Room(
         ours=("exceptions", "scoring.vocabulary"), others=("numpy", "pyarrow")
     ),
+    "scoring.csv_file": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.csv_rows",
+            "scoring.tables",
+        ),
+        others=("pyarrow",),
+    ),
+    "scoring.parquet_file": Room(
+        ours=("exceptions", "scoring.streams", "scoring.tables"), others=("pyarrow",)
+    ),
+    "scoring.files": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.tables",
+            "scoring.csv_file",
+            "scoring.parquet_file",
+        ),
+        others=("pyarrow",),
+    ),
     "scoring.cells": Room(
         ours=("scoring.vocabulary", "scoring.columns", "scoring.tables"),
         others=("numpy", "pyarrow"),
     ),
     "scoring.file_types": Room(
-        ours=("scoring.vocabulary", "scoring.tables", "scoring.cells"),
+        ours=(
+            "scoring.vocabulary",
+            "scoring.tables",
+            "scoring.parquet_file",
+            "scoring.cells",
+        ),
         others=("numpy", "pyarrow"),
     ),
     "scoring.drift": Room(),
@@ -144,6 +176,7 @@ TABLE = {
             "persistence",
             "scoring.columns",
             "scoring.tables",
+            "scoring.files",
             "scoring.cells",
             "scoring.file_types",
             "scoring.drift",
@@ -151,10 +184,24 @@ TABLE = {
         others=("numpy", "pyarrow"),
     ),
     "scoring": Room(
-        ours=("scoring.columns", "scoring.drift", "scoring.tables", "scoring.score")
+        ours=(
+            "scoring.columns",
+            "scoring.drift",
+            "scoring.tables",
+            "scoring.files",
+            "scoring.score",
+        )
     ),
     "cli": Room(
-        ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
+        ours=(
+            "",
+            "exceptions",
+            "classifier",
+            "assembly",
+            "persistence",
+            "csv_format",
+            "scoring",
+        ),
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "__main__": Room(ours=("cli",)),

@@ -94,7 +94,7 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
     code, out, err = run("score", "models/people.joblib", f"people.{suffix}",
                          "--out", "scored.csv")  # fmt: skip
     assert (code, err) == (0, "")
-    assert "Ignored columns: nothing, bought" in out
+    assert "Ignored columns: 'nothing', 'bought'" in out
     scored = pd.read_csv("scored.csv")
     right = scored["prediction"] == pd.read_csv("people.csv")["bought"]
     assert right.mean() > 0.8
@@ -249,7 +249,7 @@ def test_score_writes_rows_probabilities_and_predictions(model, run):
             ["model.joblib", "bad.csv"],
             "column 'age' of bad.csv must hold numbers, got 'x'",
         ),
-        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .parquet"),
+        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .csv.gz"),
     ],
     ids=["no model", "not a model", "no table", "bad cell", "not a table"],
 )
@@ -295,7 +295,7 @@ def test_score_warns_of_cells_that_training_never_saw(city_model, run):
     assert code == 0
     assert out == (
         "Ignored columns: ''\n"
-        "Note: read as the file says, because the model does not tell: code\n"
+        "Note: read as the file says, because the model does not tell: 'code'\n"
         "Scored 4 rows of new.csv into s.csv\n"
     )
     assert err == (

@@ -18,6 +18,7 @@ PUBLIC = [
     "ArtefactError",
     "OutputError",
     "TableError",
+    "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",

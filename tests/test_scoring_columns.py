@@ -28,7 +28,14 @@ from sklearn.preprocessing import (
 )
 
 from pipeline.exceptions import TableError
-from pipeline.scoring import ColumnShares, input_columns, score_table, tables
+from pipeline.scoring import (
+    ColumnShares,
+    csv_rows,
+    input_columns,
+    parquet_file,
+    score_table,
+    tables,
+)
 
 N_ROWS = 60
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")
@@ -306,8 +313,8 @@ class Shout(TransformerMixin, BaseEstimator):
 def test_file_says_what_functions_see(
     step, gap_at, chunk, table, y, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tables, "PARQUET_CHUNK_CELLS", chunk)
-    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", 64 if chunk < N_ROWS else 1 << 20)
+    monkeypatch.setattr(parquet_file, "PARQUET_CHUNK_CELLS", chunk)
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 64 if chunk < N_ROWS else 1 << 20)
     X = table[["grade", "member", "city", "x"]]
     if gap_at is not None:
         X = X.astype({"grade": float, "member": object})
@@ -376,8 +383,8 @@ def people(table, y):
 def test_shares_count_the_whole_file(
     people, table, tmp_path, monkeypatch, chunk, suffix
 ):
-    monkeypatch.setattr(tables, "CSV_CHUNK_BYTES", chunk)
-    monkeypatch.setattr(tables, "PARQUET_CHUNK_CELLS", chunk)
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", chunk)
+    monkeypatch.setattr(parquet_file, "PARQUET_CHUNK_CELLS", chunk)
     new = table.assign(city=table["city"].where(table.index % 2 == 0, "Rome"))
     new.loc[::4, "x"] = np.nan
     _, summary = scored(people, saved(new, tmp_path / f"new{suffix}"))

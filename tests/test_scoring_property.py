@@ -23,7 +23,7 @@ from sklearn.preprocessing import (
 )
 
 from pipeline.classifier import TorchBinaryClassifier
-from pipeline.scoring import score_table, tables
+from pipeline.scoring import parquet_file, score_table
 
 N_ROWS = 24
 TOLERANCE = 1e-9
@@ -155,7 +155,7 @@ def check_files_score_as_the_table(drawn, chunk_size):
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(tables, "PARQUET_CHUNK_CELLS", chunk_size)
+        patch.setattr(parquet_file, "PARQUET_CHUNK_CELLS", chunk_size)
         csv, parquet = Path(folder) / "new.csv", Path(folder) / "new.parquet"
         X.to_csv(csv, index=False)
         X.to_parquet(parquet, index=False)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.scoring.cells import Cells
-from pipeline.scoring.tables import PANDAS, Chunk, ParquetTable, Table
+from pipeline.scoring.parquet_file import ParquetTable
+from pipeline.scoring.tables import PANDAS, Chunk, Table
 from pipeline.scoring.vocabulary import MISSING_WORDS
 
 __all__ = ["FileColumn", "file_columns", "read_as_file"]

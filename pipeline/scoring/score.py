@@ -17,13 +17,13 @@ from pipeline.scoring.cells import Cells, read_cells
 from pipeline.scoring.columns import InputColumns, input_columns
 from pipeline.scoring.drift import ColumnShares
 from pipeline.scoring.file_types import FileColumn, file_columns, read_as_file
+from pipeline.scoring.files import open_table
 from pipeline.scoring.tables import (
     ROW_COUNT,
     SUFFIXES,
     Chunk,
     Table,
     as_frame,
-    open_table,
     open_writer,
 )
 
@@ -60,6 +60,8 @@ def score_table(
     out: str | Path,
     *,
     strict: bool = False,
+    separator: str = ",",
+    encoding: str = "utf-8",
     report: Callable[[int, float], None] | None = None,
 ) -> ScoreSummary:
     """Write the probability and the predicted label of every row of a table.
@@ -71,7 +73,7 @@ def score_table(
         search, a calibrated classifier and so on.
     data : str or path
         The rows to score, a CSV or Parquet file with at least the columns that the
-        model looks at, in any order.
+        model looks at, in any order; ``-`` is a CSV file at standard input.
     out : str or path
         The CSV or Parquet file to write. It has one row per row of ``data``, in the
         same order, with the columns ``_row`` (counted from 0), ``probability`` (of
@@ -80,9 +82,14 @@ def score_table(
         Whether to refuse a table with a column of which the model knows no cell:
         every one holds a category never seen in training or is missing. A column
         of gaps alone passes if the model has met gaps in training.
+    separator : str, default=","
+        What stands between two cells of ``data``, if that is a CSV file: one
+        character of ASCII, or ``"tab"``.
+    encoding : str, default="utf-8"
+        Encoding of ``data``, if that is a CSV file.
     report : callable, default=None
         Called after each chunk with the rows done so far and roughly the fraction
-        of the input that they are, 0 to 1.
+        of the input that they are, 0 to 1; NaN if that is a pipe.
 
     Returns
     -------
@@ -101,7 +108,8 @@ def score_table(
         If the output cannot be written. Nothing is left at its path then, or what
         was there before.
     ValueError
-        If ``out`` ends in no known suffix.
+        If ``out`` ends in no known suffix, or there is no such separator or
+        encoding.
 
     Notes
     -----
@@ -121,7 +129,7 @@ def score_table(
         msg = f"out must end in {', '.join(SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
-    table = open_table(data)
+    table = open_table(data, separator=separator, encoding=encoding)
     reading = _Reading(columns, file_columns(table, columns.of_kind("file")))
     with (
         replaced_file(out) as file,
