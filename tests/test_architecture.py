@@ -109,9 +109,54 @@ TABLE = {
         others=("numpy", "pyarrow"),
     ),
     "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "wording": Room(),
+    "commands": Room(),
+    "commands.folders": Room(ours=("exceptions",)),
+    "commands.columns": Room(
+        ours=("exceptions", "assembly", "scoring", "wording"),
+    ),
+    "commands.report": Room(
+        ours=("assembly", "scoring", "wording", "commands.columns")
+    ),
+    "commands.training": Room(
+        ours=(
+            "assembly",
+            "persistence",
+            "scoring",
+            "commands.columns",
+            "commands.report",
+        ),
+        others=("sklearn",),
+    ),
+    "commands.demonstration": Room(
+        ours=(
+            "exceptions",
+            "classifier",
+            "assembly",
+            "persistence",
+            "scoring",
+            "commands",
+            "commands.folders",
+            "commands.columns",
+            "commands.report",
+            "commands.training",
+        ),
+        others=("pyarrow", "sklearn"),
+    ),
+    "commands.description": Room(
+        ours=("", "exceptions", "scoring", "wording", "commands"),
+    ),
     "cli": Room(
-        ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
-        others=("numpy", "pyarrow", "sklearn"),
+        ours=(
+            "exceptions",
+            "persistence",
+            "scoring",
+            "commands",
+            "commands.folders",
+            "commands.training",
+            "commands.demonstration",
+            "commands.description",
+        ),
     ),
     "__main__": Room(ours=("cli",)),
 }
