@@ -100,10 +100,21 @@ TABLE = {
     ),
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
     "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
-    "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
+    "missing": Room(),
+    "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
+    "preparation": Room(
+        ours=(
+            "missing",
+            "times",
+        ),
+        others=("numpy", "pyarrow", "sklearn"),
+    ),
+    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),
-    "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
+    "scoring.tables": Room(
+        ours=("exceptions", "missing", "times"), others=("numpy", "pyarrow")
+    ),
     "scoring.score": Room(
         ours=("exceptions", "persistence", "scoring.tables"),
         others=("numpy", "pyarrow"),

@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from pipeline.exceptions import TableError
+from pipeline.missing import MISSING_WORDS
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None
@@ -42,18 +43,6 @@ CSV_CHUNK_BYTES = 1 << 22
 PARQUET_CHUNK_CELLS = 1 << 20
 PARQUET_BUFFER_BYTES = 1 << 20
 
-# What spreadsheets, R, SQL and pandas write into a numeric column for "no value".
-MISSING_WORDS = (
-    "",
-    "#n/a",
-    "<na>",
-    "n/a",
-    "na",
-    "nan",
-    "-nan",
-    "none",
-    "null",
-)
 # The trainer works in float32 as soon as the data needs more than one batch.
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
