@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
@@ -13,9 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
 from pipeline.classifier import TorchBinaryClassifier
+from pipeline.preparation import CategoriesAsTexts, TimesAsNumbers
 
 __all__ = [
     "MAX_CATEGORIES",
@@ -41,20 +41,26 @@ def tabular_pipeline(
     *,
     numeric: Sequence[str],
     categorical: Sequence[str],
+    times: Sequence[str] | Mapping[str, str] = (),
     classifier: Any = None,
 ) -> Pipeline:
-    """Return an unfitted Pipeline for a table of numbers and texts.
+    """Return an unfitted Pipeline for a table of numbers, categories and times.
 
     Parameters
     ----------
     numeric : sequence of str
         Columns of numbers. Missing values become the median, then each column is
-        brought to mean 0 and variance 1.
+        brought to mean 0 and variance 1, however small its spread is beside its mean.
     categorical : sequence of str
-        Columns of texts, which become one-hot columns. A missing cell is a category
-        of its own. A category that one row alone has, or that is not among the 63
-        most frequent, shares one column with the others of that kind; a category
-        first met in scoring counts as one of them.
+        Columns of texts, codes or truth values, which become one-hot columns. A
+        missing cell is a category of its own. A category that one row alone has, or
+        that is not among the 63 most frequent, shares one column with the others of
+        that kind; a category first met in scoring counts as one of them.
+    times : sequence of str or mapping of str to str, default=()
+        Columns of dates or durations, as texts or by type. They become days since
+        1970-01-01 or seconds, and then are prepared like numbers. A mapping says how
+        texts are to be read, as `formats` of `TimesAsNumbers` does: needed only where
+        a day cannot be told from a month.
     classifier : estimator, default=None
         The last step; None for an ensemble of five networks, each of which stops
         early on another fifth of the rows.
@@ -62,8 +68,7 @@ def tabular_pipeline(
     Returns
     -------
     Pipeline
-        The steps ``columns`` and ``clf``. Columns that are named in neither list
-        are dropped.
+        The steps ``columns`` and ``clf``. Columns that are not named are dropped.
 
     Raises
     ------
@@ -81,19 +86,14 @@ def tabular_pipeline(
     >>> pipe.fit(table, ["no", "no", "yes", "yes"]).predict_proba(table).shape
     (4, 2)
     """
-    names = [*numeric, *categorical]
-    if not names:
-        msg = "numeric and categorical must name at least one column, got none."
-        raise ValueError(msg)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        msg = f"numeric and categorical must name a column once, got {repeated} twice."
-        raise ValueError(msg)
+    _check_names([*numeric, *categorical, *times])
+    blocks = {
+        "numeric": (_numeric_steps(), list(numeric)),
+        "categorical": (_categorical_steps(), list(categorical)),
+        "times": (_time_steps(times), list(times)),
+    }
     columns = ColumnTransformer(
-        [
-            ("numeric", _numeric_steps(), list(numeric)),
-            ("categorical", _categorical_steps(), list(categorical)),
-        ]
+        [(kind, Pipeline(steps), names) for kind, (steps, names) in blocks.items()]
     )
     if classifier is None:
         classifier = TorchBinaryClassifier(
@@ -103,13 +103,16 @@ def tabular_pipeline(
 
 
 def baselines(
-    *, numeric: Sequence[str], categorical: Sequence[str]
+    *,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    times: Sequence[str] | Mapping[str, str] = (),
 ) -> dict[str, Pipeline]:
     """Return what a network has to beat, with the same preparation of the columns.
 
     Parameters
     ----------
-    numeric, categorical : sequence of str
+    numeric, categorical, times : sequence of str
         As in `tabular_pipeline`.
 
     Returns
@@ -128,7 +131,10 @@ def baselines(
     }
     return {
         name: tabular_pipeline(
-            numeric=numeric, categorical=categorical, classifier=classifier
+            numeric=numeric,
+            categorical=categorical,
+            times=times,
+            classifier=classifier,
         )
         for name, classifier in classifiers.items()
     }
@@ -219,41 +225,44 @@ def held_out_metrics(fitted: Any, X: Any, y: Any) -> dict[str, float]:
     }
 
 
-def _numeric_steps() -> Pipeline:
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse no column at all, and one of two kinds."""
+    if not names:
+        msg = "numeric, categorical and times must name at least one column, got none."
+        raise ValueError(msg)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = (
+            "numeric, categorical and times must name a column once, "
+            f"got {repeated} twice."
+        )
+        raise ValueError(msg)
+
+
+def _numeric_steps() -> list[tuple[str, Any]]:
     """Return the preparation of numbers."""
-    return Pipeline(
-        [
-            # Without the flag a column that is empty in one fold would be dropped.
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            ("scale", StandardScaler()),
-        ]
+    return [
+        # Without the flag a column that is empty in one fold would be dropped.
+        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        # StandardScaler takes a column for constant, and does not divide it, if its
+        # deviation is below the rounding error of its sum of squares: around the
+        # median it never is.
+        ("center", RobustScaler(with_scaling=False)),
+        ("scale", StandardScaler()),
+    ]
+
+
+def _categorical_steps() -> list[tuple[str, Any]]:
+    """Return the preparation of categories."""
+    one_hot = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=MIN_ROWS_PER_CATEGORY,
+        max_categories=MAX_CATEGORIES,
     )
+    return [("texts", CategoriesAsTexts()), ("one_hot", one_hot)]
 
 
-def _categorical_steps() -> Pipeline:
-    """Return the preparation of texts."""
-    return Pipeline(
-        [
-            # pandas marks a missing text by NaN; polars and pyarrow mark it by None.
-            ("missing_nan", _missing_as_category(np.nan)),
-            ("missing_none", _missing_as_category(None)),
-            (
-                "one_hot",
-                OneHotEncoder(
-                    handle_unknown="infrequent_if_exist",
-                    min_frequency=MIN_ROWS_PER_CATEGORY,
-                    max_categories=MAX_CATEGORIES,
-                ),
-            ),
-        ]
-    )
-
-
-def _missing_as_category(marker: object) -> SimpleImputer:
-    """Return what makes missing texts a category of their own."""
-    return SimpleImputer(
-        missing_values=marker,
-        strategy="constant",
-        fill_value="(missing)",
-        keep_empty_features=True,
-    )
+def _time_steps(times: Sequence[str] | Mapping[str, str]) -> list[tuple[str, Any]]:
+    """Return the preparation of dates and durations."""
+    formats = tuple(times.values()) if isinstance(times, Mapping) else None
+    return [("numbers", TimesAsNumbers(formats)), *_numeric_steps()]

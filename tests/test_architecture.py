@@ -119,18 +119,28 @@ TABLE = {
     ),
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
     "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
-    "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
+    "missing": Room(),
+    "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
+    "preparation": Room(
+        ours=(
+            "missing",
+            "times",
+        ),
+        others=("numpy", "pyarrow", "sklearn"),
+    ),
+    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
     "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
     "persistence": Room(ours=("persistence.artefact",)),
     "csv_format": Room(),
     "scoring.streams": Room(ours=("exceptions", "csv_format")),
     "scoring.csv_rows": Room(others=("numpy",)),
-    "scoring.vocabulary": Room(others=("numpy",)),
+    "scoring.vocabulary": Room(ours=("missing",), others=("numpy",)),
     "scoring.columns": Room(
-        ours=("exceptions", "scoring.vocabulary"), others=("numpy", "sklearn")
+        ours=("exceptions", "preparation", "scoring.vocabulary"),
+        others=("numpy", "sklearn"),
     ),
     "scoring.tables": Room(
-        ours=("exceptions", "scoring.vocabulary"), others=("numpy", "pyarrow")
+        ours=("exceptions", "missing", "times"), others=("numpy", "pyarrow")
     ),
     "scoring.csv_file": Room(
         ours=(
@@ -162,7 +172,7 @@ TABLE = {
     ),
     "scoring.file_types": Room(
         ours=(
-            "scoring.vocabulary",
+            "missing",
             "scoring.tables",
             "scoring.parquet_file",
             "scoring.cells",
@@ -192,17 +202,56 @@ TABLE = {
             "scoring.score",
         )
     ),
-    "cli": Room(
+    "wording": Room(),
+    "commands": Room(),
+    "commands.folders": Room(ours=("exceptions",)),
+    "commands.columns": Room(
+        ours=("exceptions", "assembly", "scoring", "wording"),
+    ),
+    "commands.report": Room(
+        ours=("assembly", "scoring", "wording", "commands.columns")
+    ),
+    "commands.training": Room(
         ours=(
-            "",
+            "csv_format",
+            "assembly",
+            "persistence",
+            "scoring",
+            "commands.columns",
+            "commands.report",
+        ),
+        others=("sklearn",),
+    ),
+    "commands.demonstration": Room(
+        ours=(
             "exceptions",
             "classifier",
             "assembly",
             "persistence",
+            "scoring",
+            "commands",
+            "commands.folders",
+            "commands.columns",
+            "commands.report",
+            "commands.training",
+        ),
+        others=("pyarrow", "sklearn"),
+    ),
+    "commands.description": Room(
+        ours=("", "exceptions", "scoring", "wording", "commands"),
+    ),
+    "cli": Room(
+        ours=(
+            "exceptions",
+            "persistence",
             "csv_format",
             "scoring",
+            "commands",
+            "commands.folders",
+            "commands.training",
+            "commands.demonstration",
+            "commands.description",
         ),
-        others=("numpy", "pyarrow", "sklearn"),
     ),
     "__main__": Room(ours=("cli",)),
 }

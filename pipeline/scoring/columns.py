@@ -27,6 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.utils import get_tags
 
 from pipeline.exceptions import ArtefactError
+from pipeline.preparation import MISSING, CategoriesAsTexts, TimesAsNumbers
 from pipeline.scoring.vocabulary import Kind, Vocabulary, is_gap
 
 __all__ = ["InputColumn", "InputColumns", "input_columns"]
@@ -343,6 +344,19 @@ def _follow_vectoriser(step: Any, flows: _Flows) -> _Flows | None:
     return _enter_taker(flows, "text" if takes_text else "anything")
 
 
+def _follow_texts(_: Any, flows: _Flows) -> _Flows | None:
+    """Follow columns whose categories are written as texts, gaps included."""
+    for flow in flows:
+        if flow is not None:
+            flow.entry.gaps.append(np.nan)
+    return [flow and replace(flow, fills=(*flow.fills, MISSING)) for flow in flows]
+
+
+def _follow_times(_: Any, flows: _Flows) -> _Flows | None:
+    """Enter columns of times, which are read as they are written."""
+    return _enter_taker(flows, "text")
+
+
 def _follow_encoder(step: Any, flows: _Flows) -> _Flows | None:
     """Enter the categories of each column, and whether gaps are among them."""
     for flow, categories in zip(flows, step.categories_, strict=True):
@@ -411,5 +425,7 @@ _FOLLOWERS = (
     (VECTORISERS, _follow_vectoriser),
     (ENCODERS, _follow_encoder),
     (SimpleImputer, _follow_imputer),
+    (CategoriesAsTexts, _follow_texts),
+    (TimesAsNumbers, _follow_times),
     (HistGradientBoostingClassifier, _follow_boosting),
 )

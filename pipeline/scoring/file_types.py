@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.missing import MISSING_WORDS
 from pipeline.scoring.cells import Cells
 from pipeline.scoring.parquet_file import ParquetTable
 from pipeline.scoring.tables import PANDAS, Chunk, Table
-from pipeline.scoring.vocabulary import MISSING_WORDS
 
 __all__ = ["FileColumn", "file_columns", "read_as_file"]
 

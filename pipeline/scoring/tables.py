@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from pipeline.exceptions import TableError
-from pipeline.scoring.vocabulary import MISSING_WORDS
+from pipeline.missing import MISSING_WORDS
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None

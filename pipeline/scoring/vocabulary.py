@@ -15,22 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["MISSING_WORDS", "Kind", "Vocabulary", "is_gap", "is_missing_word"]
+from pipeline.missing import MISSING_WORDS
+
+__all__ = ["Kind", "Vocabulary", "is_gap", "is_missing_word"]
 
 Kind = Literal["number", "text", "truth value", "time"]
-
-# What spreadsheets, R, SQL and pandas write into a numeric column for "no value".
-MISSING_WORDS = (
-    "",
-    "#n/a",
-    "<na>",
-    "n/a",
-    "na",
-    "nan",
-    "-nan",
-    "none",
-    "null",
-)
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # More digits than these overflow a float.

@@ -1,0 +1,3 @@
+"""What the commands do, once their arguments are known."""
+
+PROGRAM = "torch-binary-classifier"
