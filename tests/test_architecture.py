@@ -103,8 +103,11 @@ TABLE = {
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
     "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
     "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
-    "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
-    "persistence": Room(ours=("persistence.artefact",)),
+    "persistence.replacement": Room(ours=("exceptions",)),
+    "persistence.artefact": Room(
+        ours=("exceptions", "persistence.replacement"), others=("joblib",)
+    ),
+    "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
     "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
     "scoring.score": Room(
         ours=("exceptions", "persistence", "scoring.tables"),
