@@ -21,10 +21,12 @@ FIRST_BYTES = (
     b"\x78",
     b"\x1f\x8b",
     b"BZ",
-    b"\xfd7zXZ",
+    b"\xfd7z",
     b"\x5d\x00",
     b"\x04\x22\x4d\x18",
 )
+# As an AttributeError shows the module that is run, with -m by its full name.
+MAIN_MODULE = re.compile(r"module '(?:\S+\.)?__main__'")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -116,7 +118,7 @@ def _file_fault(error: Exception) -> str | None:
 
 def _content_fault(path: str | os.PathLike[str], error: Exception) -> str:
     """Return what a file's content should be and is not."""
-    if isinstance(error, AttributeError) and "module '__main__'" in str(error):
+    if MAIN_MODULE.search(str(error)):
         return (
             f"free of what a script or a notebook defines, got {error}. "
             "Move that into a module that can be imported, and save again."
