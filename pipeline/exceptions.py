@@ -18,4 +18,4 @@ class TableError(ValueError):
 
 
 class OutputError(OSError):
-    """An output file could not be written; nothing is left at its path."""
+    """An output file could not be written, or not surely: the message says which."""

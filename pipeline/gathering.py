@@ -20,6 +20,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from pipeline.forks import run_in_children
 from pipeline.progress import EpochCount, Line
 from pipeline.training.company import trained_by
 from pipeline.training.engine import MemberResult
@@ -159,6 +160,7 @@ class Task:
 
 
 _thread = threading.local()
+run_in_children(lambda: vars(_thread).clear())  # a child is no task
 
 
 def current_task() -> Task | None:

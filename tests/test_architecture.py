@@ -26,9 +26,10 @@ TENSORS = ("numpy", "scipy", "torch")
 TABLE = {
     "exceptions": Room(),
     "validation": Room(),
-    "blas_threads": Room(others=("threadpoolctl",)),
+    "forks": Room(),
+    "blas_threads": Room(ours=("forks",), others=("threadpoolctl",)),
     "training": Room(),
-    "training.threads": Room(ours=("blas_threads",), others=TENSORS),
+    "training.threads": Room(ours=("forks", "blas_threads"), others=TENSORS),
     "training.schedule": Room(),
     "training.products": Room(others=TENSORS),
     "training.network": Room(ours=("training.products",), others=TENSORS),
@@ -66,7 +67,7 @@ TABLE = {
         ),
         others=TENSORS,
     ),
-    "training.company": Room(),
+    "training.company": Room(ours=("forks",)),
     "training.diagnosis": Room(others=("numpy",)),
     "training.fitting": Room(
         ours=(
@@ -109,6 +110,7 @@ TABLE = {
     "progress": Room(ours=("training.fitting",)),
     "gathering": Room(
         ours=(
+            "forks",
             "progress",
             "training.company",
             "training.engine",
@@ -129,8 +131,11 @@ TABLE = {
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
-    "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
-    "persistence": Room(ours=("persistence.artefact",)),
+    "persistence.replacement": Room(ours=("exceptions",)),
+    "persistence.artefact": Room(
+        ours=("exceptions", "persistence.replacement"), others=("joblib",)
+    ),
+    "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
     "csv_format": Room(),
     "scoring.streams": Room(ours=("exceptions", "csv_format")),
     "scoring.csv_rows": Room(others=("numpy",)),
@@ -258,6 +263,7 @@ TABLE = {
 
 # What touches files; not for those who turn numbers into numbers.
 FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
+PROCESS_ROOMS = ("forks",)  # need "os" for what is no file
 # Those who score must start without the seconds that torch takes to import.
 WITHOUT_TORCH = (
     "blas_threads",
@@ -325,7 +331,7 @@ def find_violations(module: str, source: str) -> list[str]:
         f"{module} must not import {found.target}"
         for found in find_imports(ast.parse(source))
         if not (allows(room, found.target) and not is_hasty(module, found))
-        or (below_classifier(module) and top_of(found.target) in FILE_MODULES)
+        or (is_numeric(module) and top_of(found.target) in FILE_MODULES)
     ]
 
 
@@ -345,10 +351,11 @@ def is_hasty(module: str, found: Import) -> bool:
     return heavy and found.immediate and module.startswith(WITHOUT_TORCH)
 
 
-def below_classifier(module: str) -> bool:
-    """Return whether a module stands before the classifier in the table."""
+def is_numeric(module: str) -> bool:
+    """Return whether a module that is no process room stands before the classifier."""
     names = list(TABLE)
-    return "classifier" in names and names.index(module) < names.index("classifier")
+    before = names.index(module) < names.index("classifier")
+    return before and module not in PROCESS_ROOMS
 
 
 def top_of(target: str) -> str:
