@@ -620,7 +620,7 @@ class TestValidationSet:
         with pytest.raises(ValueError, match="sample_weight_val must be >= 0"):
             network().fit(X, y, X_val=X, y_val=y, sample_weight_val=np.full(60, -1.0))
 
-    def test_class_weight_leaves_no_row(self, tiny_data):
+    def test_a_tiny_class_weight_leaves_a_loss(self, tiny_data):
         X, y = tiny_data
         model = network(class_weight={0: 1.0, 1: 1e-300})
         ones = y == 1

@@ -243,7 +243,10 @@ def test_score_writes_rows_probabilities_and_predictions(model, run):
             ["absent.joblib", "new.csv"],
             "absent.joblib must be a model file, got no file",
         ),
-        (["new.csv", "new.csv"], "new.csv must be a joblib file, got one of another kind"),
+        (
+            ["new.csv", "new.csv"],
+            "new.csv must be a joblib file, got one of another kind",
+        ),
         (["model.joblib", "absent.csv"], "absent.csv must be a file, got no file"),
         (
             ["model.joblib", "bad.csv"],
