@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline.exceptions import OutputError as OutputError
     from pipeline.exceptions import TableError as TableError
     from pipeline.exceptions import UnscaledInputWarning as UnscaledInputWarning
+    from pipeline.persistence import load as load
+    from pipeline.persistence import save as save
 
 __version__ = "0.1.0"
 
@@ -26,6 +28,8 @@ _HOMES = {
     "TorchBinaryClassifier": "pipeline.classifier",
     "UnscaledInputWarning": "pipeline.exceptions",
     "batched_fits": "pipeline.batched",
+    "load": "pipeline.persistence",
+    "save": "pipeline.persistence",
 }
 
 __all__ = [
@@ -36,6 +40,8 @@ __all__ = [
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "load",
+    "save",
 ]
 
 

@@ -101,21 +101,32 @@ TABLE = {
         ),
     ),
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
-    "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
-    "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "persistence.replacement": Room(ours=("exceptions",)),
     "persistence.artefact": Room(
         ours=("exceptions", "persistence.replacement"), others=("joblib",)
     ),
     "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
+    "": Room(
+        ours=("exceptions", "classifier", "batched", "persistence"), others=("joblib",)
+    ),
+    "assembly": Room(ours=("classifier",), others=("numpy", "sklearn")),
     "scoring.tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
     "scoring.score": Room(
         ours=("exceptions", "persistence", "scoring.tables"),
         others=("numpy", "pyarrow"),
     ),
     "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "signals": Room(),
     "cli": Room(
-        ours=("", "exceptions", "classifier", "assembly", "persistence", "scoring"),
+        ours=(
+            "",
+            "exceptions",
+            "classifier",
+            "assembly",
+            "persistence",
+            "scoring",
+            "signals",
+        ),
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "__main__": Room(ours=("cli",)),
