@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pipeline.exceptions import TableError as TableError
     from pipeline.exceptions import TableWarning as TableWarning
     from pipeline.exceptions import UnscaledInputWarning as UnscaledInputWarning
+    from pipeline.persistence import load as load
+    from pipeline.persistence import save as save
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,8 @@ _HOMES = {
     "TorchBinaryClassifier": "pipeline.classifier",
     "UnscaledInputWarning": "pipeline.exceptions",
     "batched_fits": "pipeline.batched",
+    "load": "pipeline.persistence",
+    "save": "pipeline.persistence",
 }
 
 __all__ = [
@@ -39,6 +43,8 @@ __all__ = [
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "load",
+    "save",
 ]
 
 

@@ -20,10 +20,11 @@ from typing import Any, TextIO
 from pipeline.commands import PROGRAM
 from pipeline.csv_format import CsvFormat
 from pipeline.exceptions import OutputError
+from pipeline.signals import Terminated, raised_signals
 
 __all__ = ["inspect", "main", "score"]
 
-DONE, UNFIT_INPUT, UNWRITABLE_OUTPUT, INTERRUPTED = 0, 3, 4, 130
+DONE, UNFIT_INPUT, UNWRITABLE_OUTPUT, INTERRUPTED, SIGNALLED = 0, 3, 4, 130, 128
 
 MODELS = Path("models")
 MODEL_SUFFIX = ".joblib"
@@ -47,12 +48,13 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
     -------
     int
         0 done, 3 the input is unreadable or unfit, 4 an output could not be
-        written, 130 interrupted. Unfit arguments end the process with code 2.
+        written, 128 and the number of the signal when stopped by one: 130 by Ctrl-C,
+        143 by SIGTERM, 129 by SIGHUP. Unfit arguments end the process with code 2.
     """
     arguments = _parser().parse_args(argv)
     stream = sys.stdout if stream is None else stream
     try:
-        with _short_warnings():
+        with raised_signals(), _short_warnings():
             arguments.run(arguments, stream)
             stream.flush()
     except ValueError as error:
@@ -63,6 +65,8 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
         return _fail_stream(error, stream)
     except KeyboardInterrupt:
         return _fail("Interrupted.", INTERRUPTED)
+    except Terminated as error:
+        return _fail(f"Stopped by {error}.", SIGNALLED + error.number)
     return DONE
 
 
@@ -304,6 +308,7 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
         # The name of a compressed table ends in two suffixes.
         stem = Path(arguments.data.name.removesuffix(".gz")).stem
         out = MODELS / f"{stem}{MODEL_SUFFIX}"
+    _check_no_input(arguments, out, arguments.data)
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
@@ -318,8 +323,7 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``score``, unless its output would replace its input."""
     model, data, out = arguments.model, arguments.data, arguments.out
-    if out.resolve() in {model.resolve(), data.resolve()}:
-        arguments.refuse(f"argument --out: must be no input, got '{out}'")
+    _check_no_input(arguments, out, model, data)
     csv_format = CsvFormat(arguments.separator, arguments.encoding)
     score(
         model,
@@ -329,6 +333,14 @@ def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
         strict=arguments.strict,
         csv_format=csv_format,
     )
+
+
+def _check_no_input(arguments: argparse.Namespace, out: Path, *inputs: Path) -> None:
+    """Refuse an output that is one of the inputs, be it through a link."""
+    for path in inputs:
+        with contextlib.suppress(OSError):  # what is not there is not replaced
+            if out.samefile(path):
+                arguments.refuse(f"argument --out: must be no input, got '{out}'")
 
 
 def _run_inspect(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -437,7 +449,8 @@ def _warn(message: object) -> None:
 
 def _fail(problem: object, code: int) -> int:
     """Report a problem on one line and return the exit code."""
-    sys.stderr.write(f"{PROGRAM}: error: {_one_line(problem)}\n")
+    with contextlib.suppress(OSError):  # of a terminal that has gone
+        sys.stderr.write(f"{PROGRAM}: error: {_one_line(problem)}\n")
     return code
 
 

@@ -120,22 +120,20 @@ TABLE = {
         ),
     ),
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
-    "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
-    "missing": Room(),
-    "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
-    "preparation": Room(
-        ours=(
-            "missing",
-            "times",
-        ),
-        others=("numpy", "pyarrow", "sklearn"),
-    ),
-    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
     "persistence.replacement": Room(ours=("exceptions",)),
     "persistence.artefact": Room(
         ours=("exceptions", "persistence.replacement"), others=("joblib",)
     ),
     "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
+    "": Room(
+        ours=("exceptions", "classifier", "batched", "persistence"), others=("joblib",)
+    ),
+    "missing": Room(),
+    "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
+    "preparation": Room(
+        ours=("missing", "times"), others=("numpy", "pyarrow", "sklearn")
+    ),
+    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
     "csv_format": Room(),
     "scoring.streams": Room(ours=("exceptions", "csv_format")),
     "scoring.csv_rows": Room(others=("numpy",)),
@@ -207,6 +205,7 @@ TABLE = {
             "scoring.score",
         )
     ),
+    "signals": Room(),
     "wording": Room(),
     "commands": Room(),
     "commands.folders": Room(ours=("exceptions",)),
@@ -251,6 +250,7 @@ TABLE = {
             "persistence",
             "csv_format",
             "scoring",
+            "signals",
             "commands",
             "commands.folders",
             "commands.training",

@@ -243,10 +243,7 @@ def test_score_writes_rows_probabilities_and_predictions(model, run):
             ["absent.joblib", "new.csv"],
             "absent.joblib must be a model file, got no file",
         ),
-        (
-            ["new.csv", "new.csv"],
-            "new.csv must be a joblib file, got one of another kind",
-        ),
+        (["new.csv", "new.csv"], "new.csv must be a joblib file, got one of another"),
         (["model.joblib", "absent.csv"], "absent.csv must be a file, got no file"),
         (
             ["model.joblib", "bad.csv"],
@@ -269,6 +266,45 @@ def test_score_reports_a_missing_folder(model, run):
     code, _, err = run("score", model, "new.csv", "--out", "absent/scored.csv")
     assert code == 4
     assert "absent/scored.csv must lie in a folder that exists" in err
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.usefixtures("folder")
+def test_train_does_not_overwrite_its_input(run, link):
+    link(Path("link.joblib"), "people.csv")
+    before = Path("people.csv").read_bytes()
+    code, _, err = run("train", "people.csv", "--target", "bought",
+                       "--out", "link.joblib")  # fmt: skip
+    assert code == 2
+    assert "argument --out: must be no input, got 'link.joblib'" in err
+    assert Path("people.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("target", ["model.joblib", "new.csv"])
+@pytest.mark.usefixtures("model")
+def test_score_does_not_overwrite_what_a_link_leads_to(run, link, target):
+    link(Path("link.csv"), target)
+    code, _, err = run("score", "model.joblib", "new.csv", "--out", "link.csv")
+    assert code == 2
+    assert "argument --out: must be no input, got 'link.csv'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("loop", "new.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "loop.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "new.csv", "--out", "loop.csv"), 4),
+    ],
+)
+@pytest.mark.usefixtures("model")
+def test_links_that_lead_nowhere_are_told(run, arguments, code):
+    for name in ("loop", "loop.csv"):
+        Path(name).symlink_to(name)
+    found, out, err = run("score", *arguments)
+    assert (found, out) == (code, "")
+    assert "got Too many levels of symbolic links." in err
 
 
 def test_score_does_not_overwrite_its_input(model, run):
