@@ -544,13 +544,6 @@ def test_missing_labels_are_named(tmp_path):
         read_table(path).labels("y")
 
 
-def test_odd_text_among_numbers_is_found(tmp_path):
-    cells = ["1", "", *["2.5"] * 20, "?", "3"]
-    chunk = read_table(write(pd.DataFrame({"a": cells, "b": "x"}), tmp_path / "n.csv"))
-    assert chunk.odd_text("a") == (22, "?")
-    assert chunk.odd_text("b") is None
-
-
 @pytest.mark.parametrize("name", ["new.xlsx", "new"])
 def test_file_of_an_unknown_kind_is_refused(tmp_path, name):
     with pytest.raises(TableError, match=r"must end in .csv, .parquet, .pq, got '"):
