@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import os
 import sys
 import time
 import warnings
@@ -21,6 +20,8 @@ from pipeline.commands import PROGRAM
 from pipeline.csv_format import CsvFormat
 from pipeline.exceptions import OutputError
 from pipeline.signals import Terminated, raised_signals
+from pipeline.terminal import discard, outlived, show_any_letter
+from pipeline.wording import names, plain
 
 __all__ = ["inspect", "main", "score"]
 
@@ -50,9 +51,16 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
         0 done, 3 the input is unreadable or unfit, 4 an output could not be
         written, 128 and the number of the signal when stopped by one: 130 by Ctrl-C,
         143 by SIGTERM, 129 by SIGHUP. Unfit arguments end the process with code 2.
+
+    Notes
+    -----
+    The report is an output too. A reader that leaves before its end, as ``head``
+    does, does not stop ``train`` and ``demo``: their files are written, and the code
+    is 4.
     """
     arguments = _parser().parse_args(argv)
     stream = sys.stdout if stream is None else stream
+    show_any_letter(stream)
     try:
         with raised_signals(), _short_warnings():
             arguments.run(arguments, stream)
@@ -128,11 +136,11 @@ def score(
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
+        stream.write(f"Ignored columns: {names(summary.ignored)}\n")
     if summary.as_file:
         stream.write(
             "Note: read as the file says, because the model does not tell: "
-            f"{', '.join(map(repr, summary.as_file))}\n"
+            f"{names(summary.as_file)}\n"
         )
     for column in summary.columns:
         if column.is_strange:
@@ -200,7 +208,17 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument("data", metavar="DATA", type=Path, help=_input_help("train on"))
     parser.add_argument(
-        "--target", metavar="COLUMN", required=True, help="the column to predict"
+        "--target",
+        metavar="COLUMN",
+        type=_name,
+        required=True,
+        help="the column to predict",
+    )
+    parser.add_argument(
+        "--positive",
+        metavar="LABEL",
+        type=_name,
+        help="the class whose probability is reported (default: the second of both)",
     )
     parser.add_argument(
         "--out",
@@ -216,6 +234,7 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--categorical",
         metavar="COLUMN",
+        type=_name,
         action="append",
         default=[],
         help="a column of numbers that are codes, not quantities; may be repeated",
@@ -223,6 +242,7 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--drop",
         metavar="COLUMN",
+        type=_name,
         action="append",
         default=[],
         help="a column to leave out; may be repeated",
@@ -292,22 +312,23 @@ def _run_demo(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``demo``."""
     from pipeline.commands.demonstration import demo
 
-    demo(arguments.folder, stream=stream)
+    with outlived(stream) as report:
+        demo(arguments.folder, stream=report)
 
 
 def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``train``."""
-    from pipeline.commands.folders import make_folder
+    from pipeline.commands.folders import folder_for_output
     from pipeline.commands.training import TrainingPlan, train
 
     out = arguments.out
+    folder: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if out is None:
         if arguments.data == STANDARD_INPUT:
             arguments.refuse("argument --out: must be given if DATA is standard input")
-        make_folder(MODELS)
         # The name of a compressed table ends in two suffixes.
         stem = Path(arguments.data.name.removesuffix(".gz")).stem
-        out = MODELS / f"{stem}{MODEL_SUFFIX}"
+        out, folder = MODELS / f"{stem}{MODEL_SUFFIX}", folder_for_output(MODELS)
     _check_no_input(arguments, out, arguments.data)
     plan = TrainingPlan(
         target=arguments.target,
@@ -315,9 +336,11 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
         drop=tuple(arguments.drop),
         grid=arguments.grid,
         seed=arguments.seed,
+        positive=arguments.positive,
     )
     csv_format = CsvFormat(arguments.separator, arguments.encoding)
-    train(arguments.data, out, plan, stream=stream, csv_format=csv_format)
+    with folder, outlived(stream) as report:
+        train(arguments.data, out, plan, stream=report, csv_format=csv_format)
 
 
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -395,6 +418,11 @@ def _shown(data: Path) -> str:
     return "standard input" if data == STANDARD_INPUT else str(data)
 
 
+def _name(text: str) -> str:
+    """Return a name as a file has it, also where arguments are not read as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
 def _seed(text: str) -> int:
     """Return a seed that NumPy accepts, or refuse the argument."""
     if not text.isdecimal() or int(text) >= 2**32:
@@ -456,10 +484,7 @@ def _fail(problem: object, code: int) -> int:
 
 def _fail_stream(error: OSError, stream: TextIO) -> int:
     """Report that the results cannot be written, and return the exit code."""
-    # Python flushes the standard output once more at its end, and would fail again.
-    if stream is sys.stdout:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    discard(stream)
     if isinstance(error, BrokenPipeError):
         return UNWRITABLE_OUTPUT
     problem = f"the output must be writable, got {error.strerror or error}."
@@ -467,5 +492,5 @@ def _fail_stream(error: OSError, stream: TextIO) -> int:
 
 
 def _one_line(message: object) -> str:
-    """Return a message without line breaks."""
-    return " ".join(str(message).split())
+    """Return a message without line breaks and what else a terminal would obey."""
+    return plain(" ".join(str(message).split()))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.missing import MISSING_WORDS
 
-__all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "written"]
+__all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "unread", "written"]
 
 # What pandas writes for a missing time, beside the words for other missing cells.
 GAPS = pa.array([*MISSING_WORDS, "nat"], pa.string())
@@ -93,7 +93,31 @@ def fitting_formats(cells: Any) -> list[str]:
     words = _words(cells)
     if words.null_count == len(words):
         return []
-    return [name for name in FORMATS if not _unread(words, _read(words, name)).any()]
+    return [form for form in FORMATS if not unread(words, form).any()]
+
+
+def unread(texts: Any, form: str) -> NDArray[np.bool_]:
+    """Return where a text is neither a time in a format nor a word for a gap.
+
+    Parameters
+    ----------
+    texts : pyarrow.StringArray
+        The texts.
+    form : str
+        A key of `FORMATS`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Truth values.
+
+    Examples
+    --------
+    >>> unread(pa.array(["2024-01-31", "soon", "NA"]), "year-month-day").tolist()
+    [False, True, False]
+    """
+    words = _words(texts)
+    return _unread(words, _read(words, form))
 
 
 def numbers(cells: Any, form: str, name: str = "X") -> NDArray[np.float64]:
@@ -104,7 +128,7 @@ def numbers(cells: Any, form: str, name: str = "X") -> NDArray[np.float64]:
     cells : pyarrow.Array
         Texts, or dates, times or durations by type.
     form : str
-        A key of `FORMATS`; texts are read so.
+        A key of `FORMATS`; texts are read so, dates with the year first too.
     name : str, default="X"
         What an error calls the column.
 
@@ -133,6 +157,9 @@ def numbers(cells: Any, form: str, name: str = "X") -> NDArray[np.float64]:
     elif str(cells.type) in TEXTS:
         words = _words(cells)
         times = _read(words, form)
+        if form != DURATION:  # the year first is clear among dates of any format
+            iso = _read(words, YEAR_FIRST)
+            times = np.where(times == NO_TIME, iso, times)
         _check_read(cells, _unread(words, times), form, name)
     else:
         msg = f"{name} must hold {_kind(form)}, got cells of type {cells.type}."

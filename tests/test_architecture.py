@@ -133,6 +133,7 @@ TABLE = {
     "preparation": Room(
         ours=("missing", "times"), others=("numpy", "pyarrow", "sklearn")
     ),
+    "positive": Room(others=("numpy", "sklearn")),
     "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
     "csv_format": Room(),
     "scoring.streams": Room(ours=("exceptions", "csv_format")),
@@ -207,20 +208,29 @@ TABLE = {
     ),
     "signals": Room(),
     "wording": Room(),
+    "terminal": Room(ours=("exceptions",)),
     "commands": Room(),
     "commands.folders": Room(ours=("exceptions",)),
+    "commands.numerals": Room(ours=("missing", "times"), others=("numpy", "pyarrow")),
+    "commands.findings": Room(
+        ours=("exceptions", "times", "assembly", "scoring", "commands.numerals"),
+        others=("numpy", "pyarrow"),
+    ),
     "commands.columns": Room(
-        ours=("exceptions", "assembly", "scoring", "wording"),
+        ours=("exceptions", "scoring", "wording", "commands.findings"),
     ),
     "commands.report": Room(
-        ours=("assembly", "scoring", "wording", "commands.columns")
+        ours=("assembly", "scoring", "wording", "terminal", "commands.columns"),
     ),
     "commands.training": Room(
         ours=(
             "csv_format",
+            "positive",
             "assembly",
             "persistence",
             "scoring",
+            "wording",
+            "terminal",
             "commands.columns",
             "commands.report",
         ),
@@ -233,6 +243,7 @@ TABLE = {
             "assembly",
             "persistence",
             "scoring",
+            "terminal",
             "commands",
             "commands.folders",
             "commands.columns",
@@ -251,6 +262,8 @@ TABLE = {
             "csv_format",
             "scoring",
             "signals",
+            "wording",
+            "terminal",
             "commands",
             "commands.folders",
             "commands.training",

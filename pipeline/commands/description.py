@@ -58,7 +58,7 @@ def _column_fact(estimator: Any) -> str:
         return f"unknown: {error}"
     notes = {"number": "", "file": " (as the file says)"}
     listed = [
-        f"{column.name}{notes.get(column.kind, f' ({column.kind})')}"
+        f"{wording.name(column.name)}{notes.get(column.kind, f' ({column.kind})')}"
         for column in columns.columns
     ]
     return f"{len(listed)}: {', '.join(listed)}"
@@ -68,7 +68,8 @@ def _last_step(estimator: Any) -> Any:
     """Return the classifier at the end of a pipeline or a search."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     steps = getattr(estimator, "steps", None)
-    return steps[-1][1] if steps else estimator
+    last = steps[-1][1] if steps else estimator
+    return getattr(last, "estimator_", last)
 
 
 def _network_facts(network: Any) -> dict[str, str]:
