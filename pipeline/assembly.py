@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
@@ -218,9 +219,10 @@ def held_out_metrics(fitted: Any, X: Any, y: Any) -> dict[str, float]:
     {'log-loss': 0.6931, 'AUC': 0.5, 'accuracy': 0.5}
     """
     probabilities = fitted.predict_proba(X)
+    is_second = np.asarray(y) == fitted.classes_[1]
     return {
-        "log-loss": float(log_loss(y, probabilities, labels=fitted.classes_)),
-        "AUC": float(roc_auc_score(y, probabilities[:, 1])),
+        "log-loss": float(log_loss(is_second, probabilities, labels=[False, True])),
+        "AUC": float(roc_auc_score(is_second, probabilities[:, 1])),
         "accuracy": float(accuracy_score(y, fitted.predict(X))),
     }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 import time
 import warnings
@@ -18,6 +17,8 @@ from typing import Any, TextIO
 
 from pipeline.commands import PROGRAM
 from pipeline.exceptions import OutputError
+from pipeline.terminal import discard, outlived, show_any_letter
+from pipeline.wording import names, plain
 
 __all__ = ["inspect", "main", "score"]
 
@@ -45,9 +46,16 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
     int
         0 done, 3 the input is unreadable or unfit, 4 an output could not be
         written, 130 interrupted. Unfit arguments end the process with code 2.
+
+    Notes
+    -----
+    The report is an output too. A reader that leaves before its end, as ``head``
+    does, does not stop ``train`` and ``demo``: their files are written, and the code
+    is 4.
     """
     arguments = _parser().parse_args(argv)
     stream = sys.stdout if stream is None else stream
+    show_any_letter(stream)
     try:
         with _short_warnings():
             arguments.run(arguments, stream)
@@ -95,7 +103,7 @@ def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {', '.join(summary.ignored)}\n")
+        stream.write(f"Ignored columns: {names(summary.ignored)}\n")
     stream.write(f"Scored {summary.n_rows} rows of {data} into {out}\n")
 
 
@@ -159,7 +167,17 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument("data", metavar="DATA", type=Path, help=_table_help("train on"))
     parser.add_argument(
-        "--target", metavar="COLUMN", required=True, help="the column to predict"
+        "--target",
+        metavar="COLUMN",
+        type=_name,
+        required=True,
+        help="the column to predict",
+    )
+    parser.add_argument(
+        "--positive",
+        metavar="LABEL",
+        type=_name,
+        help="the class whose probability is reported (default: the second of both)",
     )
     parser.add_argument(
         "--out",
@@ -175,6 +193,7 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--categorical",
         metavar="COLUMN",
+        type=_name,
         action="append",
         default=[],
         help="a column of numbers that are codes, not quantities; may be repeated",
@@ -182,6 +201,7 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--drop",
         metavar="COLUMN",
+        type=_name,
         action="append",
         default=[],
         help="a column to leave out; may be repeated",
@@ -225,26 +245,28 @@ def _run_demo(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``demo``."""
     from pipeline.commands.demonstration import demo
 
-    demo(arguments.folder, stream=stream)
+    with outlived(stream) as report:
+        demo(arguments.folder, stream=report)
 
 
 def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``train``."""
-    from pipeline.commands.folders import make_folder
+    from pipeline.commands.folders import folder_for_output
     from pipeline.commands.training import TrainingPlan, train
 
-    out = arguments.out
-    if out is None:
-        make_folder(MODELS)
-        out = MODELS / f"{arguments.data.stem}{MODEL_SUFFIX}"
+    out = arguments.out or MODELS / f"{arguments.data.stem}{MODEL_SUFFIX}"
+    is_given = arguments.out is not None
+    folder = contextlib.nullcontext() if is_given else folder_for_output(MODELS)
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
         drop=tuple(arguments.drop),
         grid=arguments.grid,
         seed=arguments.seed,
+        positive=arguments.positive,
     )
-    train(arguments.data, out, plan, stream=stream)
+    with folder, outlived(stream) as report:
+        train(arguments.data, out, plan, stream=report)
 
 
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -281,6 +303,11 @@ def _path_with_suffix(text: str, suffixes: Sequence[str]) -> Path:
         msg = f"must end in {', '.join(suffixes)}, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return Path(text)
+
+
+def _name(text: str) -> str:
+    """Return a name as a file has it, also where arguments are not read as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _seed(text: str) -> int:
@@ -336,10 +363,7 @@ def _fail(problem: object, code: int) -> int:
 
 def _fail_stream(error: OSError, stream: TextIO) -> int:
     """Report that the results cannot be written, and return the exit code."""
-    # Python flushes the standard output once more at its end, and would fail again.
-    if stream is sys.stdout:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    discard(stream)
     if isinstance(error, BrokenPipeError):
         return UNWRITABLE_OUTPUT
     problem = f"the output must be writable, got {error.strerror or error}."
@@ -347,5 +371,5 @@ def _fail_stream(error: OSError, stream: TextIO) -> int:
 
 
 def _one_line(message: object) -> str:
-    """Return a message without line breaks."""
-    return " ".join(str(message).split())
+    """Return a message without line breaks and what else a terminal would obey."""
+    return plain(" ".join(str(message).split()))

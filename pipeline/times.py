@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.missing import MISSING_WORDS
 
-__all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "written"]
+__all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "unread", "written"]
 
 # What pandas writes for a missing time, beside the words for other missing cells.
 GAPS = pa.array([*MISSING_WORDS, "nat"], pa.string())
@@ -93,7 +93,31 @@ def fitting_formats(cells: Any) -> list[str]:
     words = _words(cells)
     if words.null_count == len(words):
         return []
-    return [name for name in FORMATS if not _unread(words, _read(words, name)).any()]
+    return [form for form in FORMATS if not unread(words, form).any()]
+
+
+def unread(texts: Any, form: str) -> NDArray[np.bool_]:
+    """Return where a text is neither a time in a format nor a word for a gap.
+
+    Parameters
+    ----------
+    texts : pyarrow.StringArray
+        The texts.
+    form : str
+        A key of `FORMATS`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Truth values.
+
+    Examples
+    --------
+    >>> unread(pa.array(["2024-01-31", "soon", "NA"]), "year-month-day").tolist()
+    [False, True, False]
+    """
+    words = _words(texts)
+    return _unread(words, _read(words, form))
 
 
 def numbers(cells: Any, form: str, name: str = "X") -> NDArray[np.float64]:

@@ -1,21 +1,149 @@
-"""Values as phrases; knows neither tables nor models."""
+"""Values as words that are safe to print; knows neither tables nor models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["listed", "parameters"]
+__all__ = ["label", "listed", "name", "names", "parameters", "plain"]
+
+
+def plain(text: str) -> str:
+    r"""Return a text in which nothing is left that a terminal would obey.
+
+    Parameters
+    ----------
+    text : str
+        Any text: a header, a cell, the name of a file.
+
+    Returns
+    -------
+    str
+        The text, on one line, with an escape for each character that is no printable
+        one. Letters of any script stay.
+
+    Examples
+    --------
+    >>> print(plain("größe\x1b[2J"))
+    größe\x1b[2J
+    """
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def name(column: object) -> str:
+    r"""Return the name of a column, in quotes where it needs some.
+
+    Parameters
+    ----------
+    column : str
+        The name.
+
+    Returns
+    -------
+    str
+        In quotes if it is empty, could be misread, or would move a terminal.
+
+    Examples
+    --------
+    >>> print(name("age"), name(""), name("a, b"), name("x\x1b[2J"))
+    age '' 'a, b' 'x\x1b[2J'
+    """
+    text = str(column)
+    clear = text.isprintable() and text == text.strip() and not set(text) & set(",'\"")
+    return text if text and clear else repr(text)
+
+
+def names(columns: Iterable[object]) -> str:
+    """Return the names of columns as a phrase.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The names.
+
+    Returns
+    -------
+    str
+        The names between commas.
+
+    Examples
+    --------
+    >>> names(["age", ""])
+    "age, ''"
+    """
+    return ", ".join(map(name, columns))
+
+
+def label(value: object) -> str:
+    """Return a class label as the user would write it.
+
+    Parameters
+    ----------
+    value : object
+        The label: a text, a number or a truth value, of Python or of NumPy.
+
+    Returns
+    -------
+    str
+        Texts in quotes, numbers without a type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(label(np.int64(0)), label(np.str_("no")), label(True))
+    0 'no' True
+    """
+    item = getattr(value, "item", None)
+    return repr(item() if callable(item) else value)
 
 
 def listed(values: Sequence[object], n_shown: int = 10) -> str:
-    """Return values as a phrase, the first few of many."""
-    shown = ", ".join(repr(value) for value in values[:n_shown])
+    """Return values as a phrase, the first few of many.
+
+    Parameters
+    ----------
+    values : sequence of object
+        Labels or names.
+    n_shown : int, default=10
+        How many are written out.
+
+    Returns
+    -------
+    str
+        The values in quotes, between commas.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(map(label, values[:n_shown]))
     rest = len(values) - n_shown
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
-def parameters(parameters: Mapping[str, object]) -> str:
-    """Return parameters of the pipeline's last step as a phrase."""
+def parameters(values: Mapping[str, object]) -> str:
+    """Return parameters of the pipeline's last step as a phrase.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Values by the name that ``set_params`` takes.
+
+    Returns
+    -------
+    str
+        Names and values between commas.
+
+    Examples
+    --------
+    >>> parameters({"clf__alpha": 0.1, "clf__max_iter": 20})
+    'alpha=0.1, max_iter=20'
+    """
     return ", ".join(
-        f"{name.rpartition('__')[2]}={value}" for name, value in parameters.items()
+        f"{key.rpartition('__')[2]}={value}" for key, value in values.items()
     )

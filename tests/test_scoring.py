@@ -516,7 +516,7 @@ def test_dates_are_no_numbers(tmp_path):
         (["0", "1"], [0, 1]),
         (["0.5", "1"], [0.5, 1.0]),
         (["true", "false"], ["true", "false"]),
-        (["NA", "x"], ["NA", "x"]),
+        (["N", "x"], ["N", "x"]),
     ],
     ids=["whole", "numbers", "truths", "words"],
 )
@@ -542,13 +542,6 @@ def test_missing_labels_are_named(tmp_path):
     )
     with pytest.raises(TableError, match=match):
         read_table(path).labels("y")
-
-
-def test_odd_text_among_numbers_is_found(tmp_path):
-    cells = ["1", "", *["2.5"] * 20, "?", "3"]
-    chunk = read_table(write(pd.DataFrame({"a": cells, "b": "x"}), tmp_path / "n.csv"))
-    assert chunk.odd_text("a") == (22, "?")
-    assert chunk.odd_text("b") is None
 
 
 @pytest.mark.parametrize("name", ["new.xlsx", "new"])

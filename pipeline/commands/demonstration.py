@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pyarrow as pa
 from sklearn.datasets import load_breast_cancer
@@ -18,9 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.assembly import baselines, tuned
 from pipeline.classifier import TorchBinaryClassifier
 from pipeline.commands import PROGRAM
-from pipeline.commands.columns import columns_by_kind, frame
+from pipeline.commands.columns import choose_columns, frame
 from pipeline.commands.folders import make_folder
 from pipeline.commands.report import (
+    OURS,
     listed_metrics,
     write_columns,
     write_metrics,
@@ -30,13 +31,14 @@ from pipeline.commands.training import HELD_OUT_FRACTION
 from pipeline.exceptions import OutputError
 from pipeline.persistence import replaced_file, save
 from pipeline.scoring import open_writer, read_table
+from pipeline.terminal import Output
 
 __all__ = ["demo"]
 
 DEMO_TARGET = "diagnosis"
 
 
-def demo(folder: Path, *, stream: TextIO) -> None:
+def demo(folder: Path, *, stream: Output) -> None:
     """Tune, save and score on real data, and report each step.
 
     Parameters
@@ -60,22 +62,22 @@ def demo(folder: Path, *, stream: TextIO) -> None:
     new_y = _write_demo_tables(files)
     table = read_table(files.train)
     y = table.labels(DEMO_TARGET)
-    columns = columns_by_kind(table, DEMO_TARGET)
+    columns = choose_columns(table, DEMO_TARGET)
     write_columns(table, columns, y, stream)
     X, new_X = frame(table, columns), frame(read_table(files.new), columns)
     pipe, grid = _demo_candidates()
     stream.write("Searching for the best parameters of StandardScaler + network\n")
     search = tuned(pipe, grid, X, y)
     write_search(search, stream)
-    fitted = {"this pipeline": search.best_estimator_}
-    for name, baseline in baselines(**columns).items():
+    fitted = {OURS: search.best_estimator_}
+    for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
     metrics = write_metrics(fitted, new_X, new_y, stream)
     save(search.best_estimator_, files.model)
     _score_elsewhere(files, stream)
     _compare_scores(files, search.best_estimator_.predict_proba(new_X)[:, 1], stream)
     stream.write(f"Saved:    {files.model}\n")
-    stream.write(f"Held out: {listed_metrics(metrics['this pipeline'])}\n")
+    stream.write(f"Held out: {listed_metrics(metrics[OURS])}\n")
     stream.write(f"Scored:   {files.scored}\n")
 
 
@@ -137,7 +139,7 @@ def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:
     return Pipeline([("scale", StandardScaler()), ("clf", network)]), grid
 
 
-def _score_elsewhere(files: _DemoFiles, stream: TextIO) -> None:
+def _score_elsewhere(files: _DemoFiles, stream: Output) -> None:
     """Score the new rows in another process."""
     arguments = ["score", str(files.model), str(files.new), "--out", str(files.scored)]
     stream.write(f"In another process: {PROGRAM} {' '.join(arguments)}\n")
@@ -154,7 +156,7 @@ def _score_elsewhere(files: _DemoFiles, stream: TextIO) -> None:
     stream.write(done.stdout)
 
 
-def _compare_scores(files: _DemoFiles, expected: Any, stream: TextIO) -> None:
+def _compare_scores(files: _DemoFiles, expected: Any, stream: Output) -> None:
     """Report whether the other process's scores are this one's, bit for bit."""
     scores = read_table(files.scored).numbers("probability")
     same = bool((scores == expected).all())

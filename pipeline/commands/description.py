@@ -56,7 +56,10 @@ def _column_fact(estimator: Any) -> str:
         columns = input_columns(estimator)
     except ArtefactError as error:
         return f"unknown: {error}"
-    names = [f"{n} (text)" if n in columns.texts else n for n in columns.names]
+    names = [
+        f"{wording.name(n)} (text)" if n in columns.texts else wording.name(n)
+        for n in columns.names
+    ]
     return f"{len(names)}: {', '.join(names)}"
 
 
@@ -64,7 +67,8 @@ def _last_step(estimator: Any) -> Any:
     """Return the classifier at the end of a pipeline or a search."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     steps = getattr(estimator, "steps", None)
-    return steps[-1][1] if steps else estimator
+    last = steps[-1][1] if steps else estimator
+    return getattr(last, "estimator_", last)
 
 
 def _network_facts(network: Any) -> dict[str, str]:

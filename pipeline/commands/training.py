@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from sklearn.model_selection import train_test_split
 
 from pipeline.assembly import baselines, default_grid, tabular_pipeline, tuned
-from pipeline.commands.columns import columns_by_kind, frame, target
-from pipeline.commands.report import write_columns, write_metrics, write_search
+from pipeline.commands.columns import (
+    Columns,
+    choose_columns,
+    frame,
+    positive_label,
+    target,
+)
+from pipeline.commands.report import (
+    OURS,
+    write_columns,
+    write_metrics,
+    write_positive,
+    write_search,
+    write_verdict,
+)
 from pipeline.persistence import check_writable, save
+from pipeline.positive import with_positive
 from pipeline.scoring import read_table
+from pipeline.terminal import Output
+from pipeline.wording import plain
 
 __all__ = ["HELD_OUT_FRACTION", "TrainingPlan", "train"]
 
@@ -35,6 +51,9 @@ class TrainingPlan:
         Whether to search for the best parameters.
     seed : int
         Seed of the held-out rows and of the network.
+    positive : str or None
+        The label, as it is written, whose probability the model reports; None for
+        the second one in sorted order.
     """
 
     target: str
@@ -42,9 +61,10 @@ class TrainingPlan:
     drop: tuple[str, ...] = ()
     grid: bool = False
     seed: int = 0
+    positive: str | None = None
 
 
-def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
+def train(data: Path, out: Path, plan: TrainingPlan, *, stream: Output) -> None:
     """Train on a table, report how well it went, and save the fitted Pipeline.
 
     Parameters
@@ -68,10 +88,12 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
     check_writable(out)
     table = read_table(data)
     y = target(table, plan.target)
-    columns = columns_by_kind(
+    positive = positive_label(y, plan.positive)
+    columns = choose_columns(
         table, plan.target, categorical=plan.categorical, drop=plan.drop
     )
     write_columns(table, columns, y, stream)
+    write_positive(set(y.tolist()), positive, stream)
     X, held_out_X, y, held_out_y = train_test_split(
         frame(table, columns),
         y,
@@ -79,19 +101,22 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: TextIO) -> None:
         stratify=y,
         random_state=plan.seed,
     )
-    fitted = {"this pipeline": _fitted(plan, columns, X, y, stream)}
-    for name, baseline in baselines(**columns).items():
+    fitted = {OURS: _fitted(plan, columns, X, y, stream)}
+    for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
-    write_metrics(fitted, held_out_X, held_out_y, stream)
-    save(fitted["this pipeline"], out)
-    stream.write(f"Saved {out}, fitted on the {len(y)} rows that were not held out\n")
+    metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
+    save(with_positive(fitted[OURS], positive), out)
+    stream.write(
+        f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
+    )
+    write_verdict(metrics, stream)
 
 
 def _fitted(
-    plan: TrainingPlan, columns: dict[str, list[str]], X: Any, y: Any, stream: TextIO
+    plan: TrainingPlan, columns: Columns, X: Any, y: Any, stream: Output
 ) -> Any:
     """Return the fitted pipeline of a plan."""
-    pipe = tabular_pipeline(**columns).set_params(clf__random_state=plan.seed)
+    pipe = tabular_pipeline(**columns.by_kind).set_params(clf__random_state=plan.seed)
     if not plan.grid:
         stream.write("Training\n")
         stream.flush()

@@ -292,11 +292,11 @@ def _block_names(names: Sequence[str], columns: Any) -> list[str]:
 
 
 def _reads_text(step: Any) -> bool:
-    """Return whether a fitted step knows strings: encoder, imputer or vectoriser."""
+    """Return whether a fitted step knows strings: encoder, imputer, reader of times."""
     known = [*getattr(step, "categories_", ()), getattr(step, "statistics_", ())]
-    return hasattr(step, "vocabulary_") or any(
-        isinstance(value, str) for values in known for value in values
-    )
+    if hasattr(step, "vocabulary_") or hasattr(step, "time_formats_"):
+        return True
+    return any(isinstance(value, str) for values in known for value in values)
 
 
 def _missing_text(step: Any) -> object:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline.exceptions import TableError
 from pipeline.missing import MISSING_WORDS
+from pipeline.times import written
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None
@@ -158,7 +159,9 @@ class Chunk:
             If the cells cannot be written as text, being lists for example.
         """
         self._text_kind(name)
-        cells = pc.cast(self.columns[name], pa.string())
+        cells = self.columns[name]
+        is_duration = pa.types.is_duration(cells.type)
+        cells = written(cells) if is_duration else pc.cast(cells, pa.string())
         values: np.ndarray[Any, Any] = cells.to_numpy(zero_copy_only=False)
         if cells.null_count:
             values = values.copy()
@@ -182,10 +185,11 @@ class Chunk:
         Raises
         ------
         TableError
-            If a cell is missing; the message names the first few rows.
+            If a cell is missing, or holds a word such as "NA" that stands for a
+            missing one; the message names the first few rows.
         """
         cells = self.columns[name]
-        missing = cells.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        missing = _is_missing(cells).to_numpy(zero_copy_only=False)
         if missing.any():
             rows = (self.first_row + np.flatnonzero(missing)).tolist()
             msg = (
@@ -199,29 +203,6 @@ class Chunk:
         if _is_numeric(cells.type) and not pa.types.is_decimal(cells.type):
             return np.asarray(cells.to_numpy(zero_copy_only=False))
         return self.texts(name)
-
-    def odd_text(self, name: str) -> tuple[int, str] | None:
-        """Return the first text in a column that otherwise holds mostly numbers.
-
-        Parameters
-        ----------
-        name : str
-            A column of texts.
-
-        Returns
-        -------
-        tuple of (int, str) or None
-            Row and cell; None if less than nine tenths of the cells are numbers.
-        """
-        cells = pc.cast(self.columns[name], pa.string()).drop_null()
-        is_number = pc.match_substring_regex(cells, _NUMBER).to_numpy(
-            zero_copy_only=False
-        )
-        if is_number.all() or is_number.mean() < 0.9:
-            return None
-        odd = cells[int(np.flatnonzero(~is_number)[0])]
-        row = pc.index(pc.cast(self.columns[name], pa.string()), odd).as_py()
-        return self.first_row + row, odd.as_py()
 
     def _text_kind(self, name: str) -> Literal["text"]:
         """Refuse a column whose cells cannot be written as text."""
@@ -691,6 +672,16 @@ def _is_numeric(kind: Any) -> bool:
         or pa.types.is_boolean(kind)
         or pa.types.is_null(kind)
     )
+
+
+def _is_missing(cells: Any) -> Any:
+    """Return which cells are null, NaN, or a word for a missing cell."""
+    missing = cells.is_null(nan_is_null=True)
+    if not _is_text(cells.type):
+        return missing
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
+    gaps = pc.is_in(words, value_set=pa.array(MISSING_WORDS, words.type))
+    return pc.or_(missing, gaps)
 
 
 def _parse_numbers(cells: Any) -> Any:
