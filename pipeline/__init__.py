@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pipeline.exceptions import ArtefactError as ArtefactError
     from pipeline.exceptions import OutputError as OutputError
     from pipeline.exceptions import TableError as TableError
+    from pipeline.exceptions import TableWarning as TableWarning
     from pipeline.exceptions import UnscaledInputWarning as UnscaledInputWarning
+    from pipeline.persistence import load as load
+    from pipeline.persistence import save as save
 
 __version__ = "0.1.0"
 
@@ -23,19 +26,25 @@ _HOMES = {
     "ArtefactError": "pipeline.exceptions",
     "OutputError": "pipeline.exceptions",
     "TableError": "pipeline.exceptions",
+    "TableWarning": "pipeline.exceptions",
     "TorchBinaryClassifier": "pipeline.classifier",
     "UnscaledInputWarning": "pipeline.exceptions",
     "batched_fits": "pipeline.batched",
+    "load": "pipeline.persistence",
+    "save": "pipeline.persistence",
 }
 
 __all__ = [
     "ArtefactError",
     "OutputError",
     "TableError",
+    "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "load",
+    "save",
 ]
 
 

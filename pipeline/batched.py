@@ -237,10 +237,15 @@ class NestedBackend(BatchedBackend):
     def configure(
         self, n_jobs: int = 1, parallel: Any = None, **_backend_kwargs: Any
     ) -> int:
-        """Prepare for a call of the task that this thread runs."""
+        """Prepare for a call of the task that this thread runs.
+
+        There is none in a process that a task forked, which gathers on its own.
+        """
         task = current_task()
-        assert task is not None  # joblib knows this backend in the task's thread only
-        self.gathering = task.gathering
+        if task is None:
+            self.gathering = Gathering(checked_limit(None), Line(verbose=0))
+        else:
+            self.gathering = task.gathering
         return super().configure(n_jobs, parallel)
 
 

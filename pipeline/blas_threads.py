@@ -7,7 +7,6 @@ process allows, and waits at no barrier: larger units of work run side by side.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +14,11 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+from pipeline.forks import HeldSetting
+
 _NUMPY = "numpy"  # in the path of the BLAS that comes with it
 _SYMBOL_PREFIXES = ("", "scipy_")
 _SYMBOL_SUFFIXES = ("", "64_", "_64")
-
-_lock = threading.Lock()
-_active = 0
-_before: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,31 @@ def _process_wide_openblas(library: Any) -> _Library | None:
     return None
 
 
+def _shared_counts() -> list[int]:
+    """Return the threads of the libraries with one setting for the process."""
+    return [library.count() for library in _libraries().shared]
+
+
+def _restore_shared(counts: Sequence[int]) -> None:
+    """Give the libraries with one setting for the process their counts."""
+    _limit(_libraries().shared, counts)
+
+
+def _limit_shared() -> None:
+    """Give the libraries with one setting for the process one thread."""
+    for library in _libraries().shared:
+        library.limit(1)
+
+
+def _limit(libraries: Sequence[_Library], counts: Sequence[int]) -> None:
+    """Give every library its count."""
+    for library, count in zip(libraries, counts, strict=True):
+        library.limit(count)
+
+
+_shared = HeldSetting(_shared_counts, _limit_shared, _restore_shared)
+
+
 class OneBlasThread:
     """Sets BLAS to one thread per call, in a ``with`` statement and in this thread.
 
@@ -82,30 +104,13 @@ class OneBlasThread:
 
     def __enter__(self) -> int:
         """Limit BLAS; return the threads per call that it had before."""
-        global _active, _before
-        libraries = _libraries()
-        self.own = [library.count() for library in libraries.by_thread]
-        with _lock:
-            if _active == 0:
-                _before = [library.count() for library in libraries.shared]
-                _limit(libraries.shared, [1] * len(_before))
-            _active += 1
-            allowed = min([*_before, *self.own], default=1)
-        _limit(libraries.by_thread, [1] * len(self.own))
-        return allowed
+        by_thread = _libraries().by_thread
+        self.own = [library.count() for library in by_thread]
+        before = _shared.hold(self)
+        _limit(by_thread, [1] * len(self.own))
+        return min([*before, *self.own], default=1)
 
     def __exit__(self, *_: object) -> None:
         """Restore the counts."""
-        global _active
-        libraries = _libraries()
-        _limit(libraries.by_thread, self.own)
-        with _lock:
-            _active -= 1
-            if _active == 0:
-                _limit(libraries.shared, _before)
-
-
-def _limit(libraries: Sequence[_Library], counts: Sequence[int]) -> None:
-    """Give every library its count."""
-    for library, count in zip(libraries, counts, strict=True):
-        library.limit(count)
+        _limit(_libraries().by_thread, self.own)
+        _shared.release(self)

@@ -7,6 +7,7 @@ trainer, which it imports on the first fit, so that scoring never imports torch.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -16,17 +17,11 @@ import numpy as np
 from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, train_test_split
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from pipeline import input_scale
+from pipeline import input_scale, validation_scale
 from pipeline.exceptions import UnscaledInputWarning
 from pipeline.forward import (
     FittedNetwork,
@@ -35,6 +30,22 @@ from pipeline.forward import (
     class_probabilities,
     member_logits,
     network_logits,
+)
+from pipeline.holdout import (
+    HeldOutRows,
+    Splits,
+    draw_holders,
+    held_out_again,
+    splits,
+    table_digest,
+)
+from pipeline.rows import (
+    Rows,
+    check_labels,
+    checked_features,
+    checked_rows,
+    named_as_validation,
+    two_classes,
 )
 from pipeline.validation import (
     AnyOf,
@@ -46,11 +57,18 @@ from pipeline.validation import (
     check_parameters,
     layer_sizes,
 )
+from pipeline.weights import check_class_weight, check_sum, class_weights
 
 if TYPE_CHECKING:
     from pipeline.training.fitting import FitData, FittedMembers
 
 AUTO_BATCH_SIZE = 200
+
+# Above this multiple of the prior's loss, and so many nats, a training has diverged.
+# Trainings of few epochs end at up to 1.7 times the prior's loss, and the best epoch
+# on a small validation set of noise at 1.6 times one of 0.2 nats.
+LARGEST_LOSS_RATIO = 2.0
+LOSS_SLACK = 0.1
 
 RULES: dict[str, Rule] = {
     "hidden_layer_sizes": LayerSizes(),
@@ -71,11 +89,11 @@ RULES: dict[str, Rule] = {
     "momentum": Number(low=0, high=1),
     "nesterovs_momentum": Flag(),
     "early_stopping": Flag(),
-    "validation_fraction": Number(low=0, high=1, open_low=True, open_high=True),
+    "validation_fraction": Number(low=0, high=1, open_high=True),
     "beta_1": Number(low=0, high=1, open_high=True),
     "beta_2": Number(low=0, high=1, open_high=True),
     "epsilon": Number(low=0, open_low=True),
-    "n_iter_no_change": Number(low=1, whole=True),
+    "n_iter_no_change": AnyOf([Number(low=1, whole=True), OneOf({math.inf})]),
     "max_fun": Number(low=1, whole=True),
     "dropout": Number(low=0, high=1, open_high=True),
     "weight_decay": Number(low=0),
@@ -120,7 +138,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         ``weight_decay``.
     alpha : float, default=0.0001
         Strength of the L2 penalty, >= 0: ``alpha / (2 n)`` times the squared weights
-        (not biases), where n is the weight of a batch.
+        (not biases), where n is the sum of the row weights of a batch.
     batch_size : int or "auto", default="auto"
         Rows per step; "auto" is ``min(200, n_rows)``. Ignored by "lbfgs".
     learning_rate : str, default="constant"
@@ -145,23 +163,28 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     verbose : bool or int, default=False
         Whether to print the losses of every epoch.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit's weights and optimizer.
+        Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
+        must be given the same network, and with ``early_stopping`` the same table.
     momentum : float, default=0.9
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's momentum.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when the weighted log-loss on them stalls, and
-        keep the weights that were best on them.
+        keep the weights that were best on them. With ``warm_start`` the first fit
+        draws the rows, and those that go on hold out the same ones, whatever
+        ``random_state`` and ``validation_fraction``. They refuse another table, and
+        any table after a fit without such rows: a row to be held out could be one
+        that was trained on.
     validation_fraction : float, default=0.1
-        Share of the rows to hold out for one member, stratified, in 0 to 1.
+        Share of the rows to hold out for one member, stratified, >= 0 and < 1.
     beta_1 : float, default=0.9
         Decay of Adam's first moment, in 0 to 1.
     beta_2 : float, default=0.999
         Decay of Adam's second moment, in 0 to 1.
     epsilon : float, default=1e-08
         Adam's term against division by 0, > 0.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without improvement after which training stops.
     max_fun : int, default=15000
         Evaluations of the loss at most, "lbfgs" only.
@@ -174,7 +197,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         "batch" puts a batch normalisation before the first layer: for input whose
         mean and deviation cannot be known in advance.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class, multiplied into the row weights, also in validation.
+        Weight of each class, multiplied into the row weights, also in validation; 1
+        for a label that a dict leaves out. "balanced" makes both classes weigh the
+        same, as the weights of the training rows add up; not for ``partial_fit``.
     n_members : int, default=1
         Networks trained side by side from different seeds, their probabilities
         averaged. With ``early_stopping``, each holds out one of ``n_members``
@@ -185,7 +210,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Precision of the network; "auto" is float64 while all rows fit one batch,
         else float32.
     unscaled_input : {"warn", "raise", "ignore"}, default="warn"
-        What to do about features that are not on the scale a network learns from.
+        What to do about features that are not on the scale a network learns from, and
+        about an ``X_val`` that is not on the scale of ``X``.
 
     Attributes
     ----------
@@ -199,10 +225,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, where X had any.
+    activation_ : str
+        The activation that the weights were trained with.
     n_iter_ : int
-        Epochs of the member that was trained longest.
+        Epochs of the last call, of the member that it trained longest.
     loss_curve_ : list of float
-        Training loss per epoch, in nats, averaged over the members.
+        Training loss per epoch, in nats, averaged over the members; of all calls
+        that went on from each other.
     validation_loss_curve_ : list of float or None
         Loss on the held-out rows per epoch, averaged over the members.
     best_loss_ : float
@@ -221,6 +250,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     The output bias starts at the logit of the weighted class frequencies. Weights are
     drawn for unit-variance input, after He et al. for the relu family and after Glorot
     and Bengio for saturating activations [1]_ [2]_.
+
+    A row weight counts rows, as in MLPClassifier: a row of weight 2 is that row twice
+    in one batch. Weights twice as large thus halve the penalty, like twice as many
+    rows; with ``alpha=0`` their unit has no effect. Weights that sum to 1 make the
+    penalty as strong as for a table of one row.
+
+    A call of ``fit`` or ``partial_fit`` that fails leaves the estimator as it was.
 
     References
     ----------
@@ -241,17 +277,22 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     (2, 2)
     """
 
+    # What is annotated here is fitted state, which a fit that starts anew forgets.
     classes_: Any
     coefs_: list[Any]
     intercepts_: list[Any]
+    activation_: str
     n_iter_: int
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     best_loss_: float
+    oof_decision_function_: Any
     input_mean_: Any
-    input_variance_: Any
+    input_deviation_: Any
+    _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
+    _held_out: HeldOutRows
 
     def __init__(
         self,
@@ -366,9 +407,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_rows,)
             Labels of two kinds.
         sample_weight : array-like of shape (n_rows,), default=None
-            Row weights >= 0. A row of weight 0 is left out.
+            How many rows each row counts for, >= 0. One of weight 0 is left out.
         X_val : array-like or sparse matrix of shape (n_val, n_features), default=None
             Rows to watch instead of a held-out part of X; switches early stopping on.
+            On the scale of X: a Pipeline transforms X only.
         y_val : array-like of shape (n_val,), default=None
             Their labels.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -386,15 +428,28 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_parameters()
         going_on = self.warm_start and hasattr(self, "coefs_")
-        data = self._training_data(X, y, sample_weight, reset=not going_on)
+        fitted = self._copy(going_on=going_on)
+        given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
+        data, by_class = fitted._training_data(given, two_classes(given.labels, None))
         if going_on:
             self._check_known_classes(data.classes)
-        held_out = self._given_validation(data, X_val, y_val, sample_weight_val)
-        self._report_scale(data.features)
-        self._train(data, held_out, going_on=going_on, max_iter=self.max_iter)
+        held_out = fitted._given_validation(
+            data.classes, by_class, X_val, y_val, sample_weight_val
+        )
+        told = fitted._report_scale(data.features)
+        if held_out is not None:
+            told |= fitted._report_other_scale(data, held_out)
+        ending = fitted._train(
+            data, held_out, going_on=going_on, max_iter=self.max_iter
+        )
         if not self.warm_start:
-            del self._training_state
-        self._warn_if_still_falling()
+            del fitted._training_state
+        watched = self.early_stopping or held_out is not None
+        fitted._warn_of_ending(ending, watched=watched)
+        if not told:
+            fitted._warn_if_diverged(ending)
+        # All at once, or nothing if an error came before.
+        self.__dict__ = fitted.__dict__
         return self
 
     @available_if(_learns_in_steps)  # type: ignore[untyped-decorator]
@@ -428,6 +483,13 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.early_stopping:
             msg = "early_stopping must be False for partial_fit, got True."
             raise ValueError(msg)
+        if isinstance(self.class_weight, str):
+            msg = (
+                f"class_weight must be None or a dict for partial_fit, got "
+                f"{self.class_weight!r}: one batch does not tell how frequent the "
+                "classes are. Pass a dict, or sample_weight."
+            )
+            raise ValueError(msg)
         going_on = hasattr(self, "coefs_")
         if not going_on and classes is None:
             msg = "classes must be passed on the first call to partial_fit."
@@ -436,12 +498,15 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if classes is not None and not np.array_equal(known, np.unique(classes)):
             msg = f"classes must be those of the first call, {known}, got {classes}."
             raise ValueError(msg)
-        data = self._training_data(
-            X, y, sample_weight, reset=not going_on, known_classes=known
-        )
+        fitted = self._copy(going_on=going_on)
+        given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
+        two_classes(given.labels, known)
+        data, _ = fitted._training_data(given, known, stream=True)
         if not going_on:
-            self._report_scale(data.features)
-        self._train(data, None, going_on=going_on, max_iter=1)
+            fitted._report_scale(data.features)
+        fitted._train(data, None, going_on=going_on, max_iter=1)
+        # All at once, or nothing if an error came before.
+        self.__dict__ = fitted.__dict__
         return self
 
     def decision_function(self, X: Any) -> Any:
@@ -515,73 +580,39 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
             msg = "batch_size must be >= 2 with input_norm='batch', got 1."
             raise ValueError(msg)
-        weights = self.class_weight
-        if not (weights is None or weights == "balanced" or isinstance(weights, dict)):
-            msg = f"class_weight must be None, 'balanced' or a dict, got {weights!r}."
-            raise ValueError(msg)
+        check_class_weight(self.class_weight)
+
+    def _copy(self, *, going_on: bool) -> TorchBinaryClassifier:
+        """Return a copy to fit; what another fit has left stays only for going on."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        if not going_on:
+            for name in TorchBinaryClassifier.__annotations__:
+                copied.__dict__.pop(name, None)
+        return copied
 
     def _training_data(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        reset: bool,
-        known_classes: Any = None,
-    ) -> FitData:
-        """Check features, labels and weights; return them as numbers."""
-        from pipeline.training.fitting import FitData
-
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            accept_large_sparse=True,
-        )
-        classes = _two_classes(y, known_classes)
-        targets = (y == classes[1]).astype(np.float64)
-        weights = _row_weights(X, sample_weight, "sample_weight")
-        weights = weights * self._class_weights(classes, y)
-        kept = weights > 0
-        if known_classes is None and len(np.unique(targets[kept])) < 2:
+        self, given: Rows, classes: Any, *, stream: bool = False
+    ) -> tuple[FitData, Any]:
+        """Return the rows of positive weight as numbers, and the class weights."""
+        targets = (given.labels == classes[1]).astype(np.float64)
+        counted = np.unique(targets[given.weights > 0]).astype(np.intp)
+        wanted = "a class" if stream else "2 classes"
+        if len(counted) < 2 and not stream:
             msg = (
-                f"{type(self).__name__} needs rows of 2 classes with positive weight, "
+                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
                 "but the data contains only one class."
             )
             raise ValueError(msg)
-        positions = np.flatnonzero(kept)
-        if len(positions) < len(weights):
-            X, targets, weights = X[positions], targets[positions], weights[positions]
-        return FitData(X, targets, weights, classes, positions, len(kept))
-
-    def _class_weights(self, classes: Any, y: Any) -> Any:
-        """Return the class weight of every row."""
-        if self.class_weight is None:
-            return 1.0
-        if isinstance(self.class_weight, dict):
-            unknown = [key for key in self.class_weight if key not in set(classes)]
-            if unknown:
-                msg = (
-                    f"class_weight must have the labels {list(classes)} as keys, "
-                    f"got {unknown[0]!r}."
-                )
-                raise ValueError(msg)
-            negative = [key for key, value in self.class_weight.items() if value < 0]
-            if negative:
-                msg = (
-                    f"class_weight must be >= 0 for every label, got "
-                    f"{self.class_weight[negative[0]]!r} for {negative[0]!r}."
-                )
-                raise ValueError(msg)
-        present = np.isin(classes, y)
-        by_class = np.ones(2)
-        by_class[present] = compute_class_weight(
-            self.class_weight, classes=classes[present], y=y
-        )
-        return by_class[(y == classes[1]).astype(np.intp)]
+        by_class = class_weights(self.class_weight, classes, targets, given.weights)
+        without = counted[by_class[counted] == 0]
+        if len(without) == len(counted) or (len(without) and not stream):
+            msg = (
+                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
+                f"but class_weight gives {classes.tolist()[without[0]]!r} none."
+            )
+            raise ValueError(msg)
+        return _weighted(given, targets, classes, by_class), by_class
 
     def _check_known_classes(self, classes: Any) -> None:
         """Refuse to go on with other labels."""
@@ -593,11 +624,14 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(msg)
 
     def _given_validation(
-        self, data: FitData, X_val: Any, y_val: Any, sample_weight_val: Any
+        self,
+        classes: Any,
+        by_class: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
     ) -> FitData | None:
-        """Check the user's validation set."""
-        from pipeline.training.fitting import FitData
-
+        """Check the user's validation set; weigh its classes as in training."""
         if X_val is None:
             if y_val is not None or sample_weight_val is not None:
                 msg = "X_val must be given with y_val and sample_weight_val, got None."
@@ -606,42 +640,40 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if y_val is None:
             msg = "y_val must be given with X_val, got None."
             raise ValueError(msg)
-        X_val, y_val = validate_data(
-            self,
-            X_val,
-            y_val,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-        )
-        unknown = np.setdiff1d(y_val, data.classes)
-        if len(unknown):
-            first = unknown.tolist()[0]
-            msg = f"y_val must hold the labels {data.classes}, got {first!r}."
-            raise ValueError(msg)
-        weights = _row_weights(X_val, sample_weight_val, "sample_weight_val")
-        if not weights.sum() > 0:
-            msg = "sample_weight_val must not be zero for every row."
-            raise ValueError(msg)
-        weights = weights * self._class_weights(data.classes, y_val)
-        targets = (y_val == data.classes[1]).astype(np.float64)
-        kept = np.flatnonzero(weights > 0)
-        return FitData(
-            X_val[kept], targets[kept], weights[kept], data.classes, kept, len(weights)
-        )
+        with named_as_validation():
+            given = checked_rows(self, X_val, y_val, sample_weight_val, reset=False)
+            check_labels(given.labels, classes)
+            targets = (given.labels == classes[1]).astype(np.float64)
+            return _weighted(given, targets, classes, by_class)
 
-    def _report_scale(self, features: Any) -> None:
+    def _report_scale(self, features: Any) -> bool:
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
-            return
-        with np.errstate(over="ignore"):
-            scale = input_scale.measure(features)
-            if not scale.unscaled:
-                return
-            message = input_scale.describe(scale, self._column_names())
+            return False
+        scale = input_scale.measure(features)
+        if scale.unscaled:
+            self._tell(input_scale.describe(scale, self._column_names()))
+        return scale.unscaled
+
+    def _report_other_scale(self, data: FitData, held_out: FitData) -> bool:
+        """Warn or raise when validation rows are on another scale than the rest."""
+        if self.unscaled_input == "ignore":
+            return False
+        features, classes = data.features, np.unique(held_out.targets)
+        if len(classes) == 1:  # which may well be at one end of a column
+            features = features[np.flatnonzero(data.targets == classes[0])]
+        message = validation_scale.describe(
+            features, held_out.features, self._column_names()
+        )
+        if message:
+            self._tell(message)
+        return bool(message)
+
+    def _tell(self, message: str) -> None:
+        """Warn or raise, as ``unscaled_input`` says."""
         if self.unscaled_input == "raise":
             raise ValueError(message)
-        warnings.warn(message, UnscaledInputWarning, stacklevel=3)
+        warnings.warn(message, UnscaledInputWarning, stacklevel=4)
 
     def _column_names(self) -> list[str]:
         """Return the names of the columns, or their numbers."""
@@ -649,55 +681,49 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             return [repr(str(name)) for name in self.feature_names_in_]
         return [f"column {number}" for number in range(self.n_features_in_)]
 
-    def _splits(self, data: FitData, seed: int) -> list[tuple[Any, Any]] | None:
-        """Return each member's (training rows, held-out rows)."""
-        if not self.early_stopping:
-            return None
-        rows = np.arange(len(data.targets))
-        classes = data.targets.astype(int)
-        smallest = int(np.bincount(classes, minlength=2).min())
-        if self.n_members == 1:
-            return [self._holdout(rows, classes, smallest, seed)]
-        if smallest < self.n_members:
-            msg = (
-                f"n_members must be at most the number of rows of the rarer class, "
-                f"{smallest}, with early_stopping=True, got {self.n_members!r}."
-            )
-            raise ValueError(msg)
-        folds = StratifiedKFold(self.n_members, shuffle=True, random_state=seed)
-        return list(folds.split(rows, classes))
+    def _splits(
+        self, data: FitData, seed: int, *, going_on: bool, given: bool
+    ) -> Splits | None:
+        """Return each member's (training rows, held-out rows), None without any.
 
-    def _holdout(self, rows: Any, classes: Any, smallest: int, seed: int) -> Any:
-        """Return one stratified (training rows, held-out rows)."""
-        n_held_out = int(np.ceil(self.validation_fraction * len(rows)))
-        if smallest < 2 or n_held_out < 2 or len(rows) - n_held_out < 2:
-            msg = (
-                f"validation_fraction must leave rows of both classes on both sides, "
-                f"got {self.validation_fraction!r} of {len(rows)} rows. Set "
-                "early_stopping=False or add data."
-            )
-            raise ValueError(msg)
-        return train_test_split(
-            rows, test_size=n_held_out, random_state=seed, stratify=classes
+        A fit that goes on holds out what the fits before it have held out.
+        """
+        before: HeldOutRows | None = self.__dict__.pop("_held_out", None)
+        if given or not self.early_stopping:
+            return None
+        table = (data.features, data.targets, data.positions)
+        if going_on:
+            self._held_out = held_out_again(before, *table)
+            return splits(self._held_out.holders, self.n_members)
+        holders = draw_holders(
+            data.targets,
+            n_members=self.n_members,
+            validation_fraction=self.validation_fraction,
+            seed=seed,
         )
+        if self.warm_start:
+            self._held_out = HeldOutRows(holders, table_digest(*table))
+        return splits(holders, self.n_members)
 
     def _train(
         self, data: FitData, held_out: FitData | None, *, going_on: bool, max_iter: int
-    ) -> None:
-        """Hand the numbers to the trainer and keep what it returns."""
+    ) -> FittedMembers:
+        """Hand the numbers to the trainer; keep and return what it returns."""
         from pipeline.training.fitting import train_members
 
         draws = check_random_state(self.random_state).randint(
             np.iinfo(np.int32).max, size=self.n_members + 1
         )
         seeds = self._member_seeds if going_on else [int(seed) for seed in draws[1:]]
-        splits = None if held_out is not None else self._splits(data, int(draws[0]))
         past = self._past() if going_on else None
+        chosen = self._splits(
+            data, int(draws[0]), going_on=going_on, given=held_out is not None
+        )
         fitted = train_members(
             data,
             self._settings(len(data.targets), max_iter),
             seeds=seeds,
-            splits=splits,
+            splits=chosen,
             held_out=held_out,
             past=past,
             column_names=self._column_names(),
@@ -706,14 +732,14 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self._member_seeds = seeds
         self._keep(fitted, going_on=going_on)
         self._training_state = fitted.optimizer_state
-        if splits is not None and self.n_members > 1:
-            self.oof_decision_function_ = self._out_of_fold(data, splits)
-        elif hasattr(self, "oof_decision_function_"):
-            del self.oof_decision_function_
+        self.__dict__.pop("oof_decision_function_", None)
+        if chosen is not None and self.n_members > 1:
+            self.oof_decision_function_ = self._out_of_fold(data, chosen)
+        return fitted
 
     def _settings(self, n_rows: int, max_iter: int) -> dict[str, Any]:
         """Return the parameters with everything automatic decided."""
-        settings = {name: getattr(self, name) for name in (*RULES, "device")}
+        settings = {name: _plain(getattr(self, name)) for name in (*RULES, "device")}
         size = self.batch_size
         if size == "auto":
             size = AUTO_BATCH_SIZE
@@ -738,16 +764,22 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 f"{self.n_members}. Set warm_start=False to start anew."
             )
             raise ValueError(msg)
-        if hasattr(self, "input_mean_") != (self.input_norm is not None):
-            msg = (
-                "input_norm must be that of the previous fit, got "
-                f"{self.input_norm!r}. Set warm_start=False to start anew."
-            )
-            raise ValueError(msg)
+        input_norm = "batch" if hasattr(self, "input_mean_") else None
+        for name, before in [
+            ("activation", self.activation_),
+            ("input_norm", input_norm),
+        ]:
+            if getattr(self, name) != before:
+                msg = (
+                    f"{name} must be that of the previous fit, {before!r}, got "
+                    f"{getattr(self, name)!r}. Set warm_start=False to start anew."
+                )
+                raise ValueError(msg)
         return {
             "networks": self._networks(),
+            "standardisation": getattr(self, "_standardisation", None),
             "optimizer": getattr(self, "_training_state", None),
-            "n_epochs": self.n_iter_,
+            "n_epochs": len(self.loss_curve_),
             "dtype": str(self.coefs_[0].dtype),
         }
 
@@ -760,26 +792,48 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
-        mean, variance = fitted.input_mean, fitted.input_variance
-        if mean is None and hasattr(self, "input_mean_"):
-            del self.input_mean_, self.input_variance_
-        if mean is not None and variance is not None:
+        self.activation_ = str(self.activation)
+        mean, deviation = fitted.input_mean, fitted.input_deviation
+        if mean is not None and deviation is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
-            self.input_variance_ = variance[0] if single else np.stack(variance)
+            self.input_deviation_ = deviation[0] if single else np.stack(deviation)
+            found = fitted.standardisation
+            self._standardisation = found and (found.shift, found.scale)
         before = self.loss_curve_ if going_on else []
         held_before = (going_on and self.validation_loss_curve_) or []
         self.loss_curve_ = before + fitted.loss_curve
         curve = held_before + fitted.validation_loss_curve
         self.validation_loss_curve_ = curve or None
         self.best_loss_ = float(fitted.best_loss)
-        self.n_iter_ = fitted.n_iter + (self.n_iter_ if going_on else 0)
-        self._converged = fitted.converged
+        self.n_iter_ = fitted.n_iter
+
+    def _warn_of_ending(self, ending: FittedMembers, *, watched: bool) -> None:
+        """Warn when a training ended too early."""
+        if ending.interrupted:
+            warnings.warn(
+                f"Training was interrupted by the user after {self.n_iter_} epochs. "
+                "The weights that it had by then are kept.",
+                UserWarning,
+                stacklevel=3,
+            )
+        elif not (watched or ending.converged):
+            self._warn_if_still_falling()
+
+    def _warn_if_diverged(self, ending: FittedMembers) -> None:
+        """Warn when a training without any overflow ended far above its beginning."""
+        if ending.worst_loss > LARGEST_LOSS_RATIO * ending.prior_loss + LOSS_SLACK:
+            warnings.warn(
+                f"Training ended at a loss of {ending.worst_loss:.4g} nats, where the "
+                f"class frequencies alone have {ending.prior_loss:.4g}. The likely "
+                f"cause is learning_rate_init={self.learning_rate_init!r}: lower it, "
+                "or put a StandardScaler in front.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _warn_if_still_falling(self) -> None:
         """Warn when ``max_iter`` ended a training that still got better."""
-        watched = self.early_stopping or self.validation_loss_curve_ is not None
-        scheduled = self.learning_rate == "cosine" and self.solver != "lbfgs"
-        if self._converged or watched or scheduled:
+        if self.learning_rate == "cosine" and self.solver != "lbfgs":
             return
         advice = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
         if self.solver == "lbfgs":
@@ -789,26 +843,26 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             f"({self.loss_curve_[-1]:.4g} now) settled within tol={self.tol:g}. "
             f"{advice}",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _networks(self) -> list[FittedNetwork]:
         """Return the members' networks."""
         mean = getattr(self, "input_mean_", None)
-        variance = getattr(self, "input_variance_", None)
+        deviation = getattr(self, "input_deviation_", None)
         if self.coefs_[0].ndim == 2:
             return [
                 FittedNetwork(
-                    self.coefs_, self.intercepts_, self.activation, mean, variance
+                    self.coefs_, self.intercepts_, self.activation_, mean, deviation
                 )
             ]
         return [
             FittedNetwork(
                 [coef[member] for coef in self.coefs_],
                 [intercept[member] for intercept in self.intercepts_],
-                self.activation,
+                self.activation_,
                 None if mean is None else mean[member],
-                None if variance is None else variance[member],
+                None if deviation is None else deviation[member],
             )
             for member in range(len(self.coefs_[0]))
         ]
@@ -819,23 +873,12 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             check_is_fitted(self, "coefs_")
         # The forward pass looks for nan and inf in rows that are in the cache already;
         # a look at the whole table before is a tenth of the time for many rows.
-        features = self._scorable(X, ensure_all_finite=False)
+        features = checked_features(self, X, ensure_all_finite=False)
         try:
             return score(features, self._networks())
         except (UnscorableError, LogitOverflowError) as error:
-            self._scorable(X, ensure_all_finite=True)
+            checked_features(self, X, ensure_all_finite=True)
             raise ValueError(self._blame(features, error)) from error
-
-    def _scorable(self, X: Any, *, ensure_all_finite: bool) -> Any:
-        """Check the rows to score."""
-        return validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=ensure_all_finite,
-        )
 
     def _blame(self, features: Any, error: UnscorableError | LogitOverflowError) -> str:
         """Return the sentence for the user about a row that has no score."""
@@ -851,10 +894,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             f"got {_cell(features, error.row, error.column)!r} in row {error.row}."
         )
 
-    def _out_of_fold(self, data: FitData, splits: list[tuple[Any, Any]]) -> Any:
+    def _out_of_fold(self, data: FitData, chosen: Splits) -> Any:
         """Return each row's logit by the member that held it out."""
         logits = np.full(data.n_given, np.nan)
-        for network, (_, held_out) in zip(self._networks(), splits, strict=True):
+        for network, (_, held_out) in zip(self._networks(), chosen, strict=True):
             rows = data.features[held_out]
             logits[data.positions[held_out]] = member_logits(rows, [network])[0]
         return logits
@@ -865,45 +908,20 @@ def _cell(features: Any, row: int, column: int) -> float:
     return float(features[row, column])
 
 
-def _two_classes(y: Any, known: Any) -> Any:
-    """Return both labels, sorted; refuse anything but two classes."""
-    found = np.unique(column_or_1d(y))
-    if len(found) != 2 or found.dtype.kind not in "biuUS":  # two such are classes
-        check_classification_targets(y)
-    if known is None:
-        if len(found) > 2:
-            msg = (
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y, input_name='y')}."
-            )
-            raise ValueError(msg)
-        if len(found) < 2:
-            msg = (
-                "y must hold 2 classes, but the data contains only one class: "
-                f"{found.tolist()[0]!r}."
-            )
-            raise ValueError(msg)
-        return found
-    if len(known) != 2:
-        msg = f"classes must be 2 labels, got {len(known)}."
-        raise ValueError(msg)
-    unknown = np.setdiff1d(found, known)
-    if len(unknown):
-        msg = f"y must hold the labels {known}, got {unknown.tolist()[0]!r}."
-        raise ValueError(msg)
-    return known
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as the number, text or truth value that it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _row_weights(X: Any, sample_weight: Any, name: str) -> Any:
-    """Return the row weights as float64; refuse negative or only zero ones."""
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    if sample_weight is None:
-        return weights
-    if (weights < 0).any():
-        lowest = float(weights.min())
-        msg = f"{name} must be >= 0, got {lowest!r}: Negative values in data."
-        raise ValueError(msg)
-    if not weights.any():
-        msg = f"{name} must not be zero for every row: all sample weights are zero."
-        raise ValueError(msg)
-    return weights
+def _weighted(given: Rows, targets: Any, classes: Any, by_class: Any) -> FitData:
+    """Return the rows of positive weight, class weights included."""
+    from pipeline.training.fitting import FitData
+
+    with np.errstate(over="ignore"):
+        weights = given.weights * by_class[targets.astype(np.intp)]
+    check_sum(weights)
+    features, n_given = given.features, len(weights)
+    kept = np.flatnonzero(weights > 0)
+    if len(kept) < n_given:
+        features, targets, weights = features[kept], targets[kept], weights[kept]
+    return FitData(features, targets, weights, classes, kept, n_given)

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.commands import PROGRAM
+from pipeline.csv_format import CsvFormat
 from pipeline.exceptions import OutputError
+from pipeline.signals import Terminated, raised_signals
 from pipeline.terminal import discard, outlived, show_any_letter
-from pipeline.wording import names, plain
+from pipeline.wording import plain
 
 __all__ = ["inspect", "main", "score"]
 
-DONE, UNFIT_INPUT, UNWRITABLE_OUTPUT, INTERRUPTED = 0, 3, 4, 130
+DONE, UNFIT_INPUT, UNWRITABLE_OUTPUT, INTERRUPTED, SIGNALLED = 0, 3, 4, 130, 128
 
 MODELS = Path("models")
 MODEL_SUFFIX = ".joblib"
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+STANDARD_INPUT = Path("-")
 # A line on a terminal is rewritten often; a log gets another one now and then.
 TERMINAL_SECONDS, LOG_SECONDS = 0.1, 10.0
 
@@ -45,7 +49,8 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
     -------
     int
         0 done, 3 the input is unreadable or unfit, 4 an output could not be
-        written, 130 interrupted. Unfit arguments end the process with code 2.
+        written, 128 and the number of the signal when stopped by one: 130 by Ctrl-C,
+        143 by SIGTERM, 129 by SIGHUP. Unfit arguments end the process with code 2.
 
     Notes
     -----
@@ -57,7 +62,7 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
     stream = sys.stdout if stream is None else stream
     show_any_letter(stream)
     try:
-        with _short_warnings():
+        with raised_signals(), _short_warnings():
             arguments.run(arguments, stream)
             stream.flush()
     except ValueError as error:
@@ -68,10 +73,20 @@ def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int
         return _fail_stream(error, stream)
     except KeyboardInterrupt:
         return _fail("Interrupted.", INTERRUPTED)
+    except Terminated as error:
+        return _fail(f"Stopped by {error}.", SIGNALLED + error.number)
     return DONE
 
 
-def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
+def score(
+    model: Path,
+    data: Path,
+    out: Path,
+    *,
+    stream: TextIO,
+    strict: bool = False,
+    csv_format: CsvFormat | None = None,
+) -> None:
     """Score a table with a saved model.
 
     Parameters
@@ -79,11 +94,15 @@ def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
     model : path
         The model file.
     data : path
-        The rows to score, CSV or Parquet.
+        The rows to score, CSV or Parquet; ``-`` is a CSV file at standard input.
     out : path
         The table to write, CSV or Parquet.
     stream : text file
         Where the progress and the report go.
+    strict : bool, default=False
+        Whether to refuse a table with a column of which the model knows no cell.
+    csv_format : CsvFormat, default=None
+        Separator and encoding of a CSV file; None for a comma and UTF-8.
 
     Raises
     ------
@@ -93,18 +112,40 @@ def score(model: Path, data: Path, out: Path, *, stream: TextIO) -> None:
         If the table cannot be read, or does not fit the model.
     OutputError
         If the output cannot be written.
+
+    Notes
+    -----
+    Columns with cells that are like none of the training table's are named in a
+    warning each on the standard error.
     """
     from pipeline.persistence import load
     from pipeline.scoring import score_table
 
+    csv_format = csv_format or CsvFormat()
     progress = _Progress(stream)
     try:
-        summary = score_table(load(model), data, out, report=progress.show_rows)
+        summary = score_table(
+            load(model),
+            data,
+            out,
+            separator=csv_format.separator,
+            encoding=csv_format.encoding,
+            strict=strict,
+            report=progress.show_rows,
+        )
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {names(summary.ignored)}\n")
-    stream.write(f"Scored {summary.n_rows} rows of {data} into {out}\n")
+        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
+    if summary.as_file:
+        stream.write(
+            "Note: read as the file says, because the model does not tell: "
+            f"{', '.join(map(repr, summary.as_file))}\n"
+        )
+    for column in summary.columns:
+        if column.is_strange:
+            _warn(f"{column.description}.")
+    stream.write(f"Scored {summary.n_rows} rows of {_shown(data)} into {out}\n")
 
 
 def inspect(model: Path, *, stream: TextIO) -> None:
@@ -165,7 +206,7 @@ def _add_train(commands: Any) -> None:
         description="Train on three quarters of a table's rows, report how well the "
         "network does on the others, and save it.",
     )
-    parser.add_argument("data", metavar="DATA", type=Path, help=_table_help("train on"))
+    parser.add_argument("data", metavar="DATA", type=Path, help=_input_help("train on"))
     parser.add_argument(
         "--target",
         metavar="COLUMN",
@@ -212,7 +253,8 @@ def _add_train(commands: Any) -> None:
         default=0,
         help="seed of the held-out rows and of the network (default: %(default)s)",
     )
-    parser.set_defaults(run=_run_train)
+    _add_csv_format(parser)
+    parser.set_defaults(run=_run_train, refuse=parser.error)
 
 
 def _add_score(commands: Any) -> None:
@@ -223,7 +265,7 @@ def _add_score(commands: Any) -> None:
         description="Write the probability and the predicted label of every row.",
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="model file")
-    parser.add_argument("data", metavar="DATA", type=Path, help=_table_help("score"))
+    parser.add_argument("data", metavar="DATA", type=Path, help=_input_help("score"))
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -231,7 +273,32 @@ def _add_score(commands: Any) -> None:
         required=True,
         help=_table_help("write"),
     )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a table with a column of which the model knows no cell",
+    )
+    _add_csv_format(parser)
     parser.set_defaults(run=_run_score, refuse=parser.error)
+
+
+def _add_csv_format(parser: argparse.ArgumentParser) -> None:
+    """Add how a CSV file is written."""
+    parser.add_argument(
+        "--separator",
+        metavar="CHARACTER",
+        type=_csv_option("separator"),
+        default=CsvFormat.separator,
+        help="what stands between two cells of a CSV file, or the word tab "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        type=_csv_option("encoding"),
+        default=CsvFormat.encoding,
+        help="encoding of a CSV file, by Python's name (default: %(default)s)",
+    )
 
 
 def _add_inspect(commands: Any) -> None:
@@ -254,9 +321,8 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     from pipeline.commands.folders import folder_for_output
     from pipeline.commands.training import TrainingPlan, train
 
-    out = arguments.out or MODELS / f"{arguments.data.stem}{MODEL_SUFFIX}"
-    is_given = arguments.out is not None
-    folder = contextlib.nullcontext() if is_given else folder_for_output(MODELS)
+    out = arguments.out or _default_out(arguments)
+    _check_no_input(arguments, out, arguments.data)
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
@@ -265,21 +331,55 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
         seed=arguments.seed,
         positive=arguments.positive,
     )
+    csv_format = CsvFormat(arguments.separator, arguments.encoding)
+    # A folder that the user names is not ours to make.
+    folder = (
+        folder_for_output(MODELS) if arguments.out is None else contextlib.nullcontext()
+    )
     with folder, outlived(stream) as report:
-        train(arguments.data, out, plan, stream=report)
+        train(arguments.data, out, plan, stream=report, csv_format=csv_format)
+
+
+def _default_out(arguments: argparse.Namespace) -> Path:
+    """Return the model file of a table, unless that has no name."""
+    if arguments.data == STANDARD_INPUT:
+        arguments.refuse("argument --out: must be given if DATA is standard input")
+    # The name of a compressed table ends in two suffixes.
+    stem = Path(arguments.data.name.removesuffix(".gz")).stem
+    return MODELS / f"{stem}{MODEL_SUFFIX}"
 
 
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``score``, unless its output would replace its input."""
     model, data, out = arguments.model, arguments.data, arguments.out
-    if out.resolve() in {model.resolve(), data.resolve()}:
-        arguments.refuse(f"argument --out: must be no input, got '{out}'")
-    score(model, data, out, stream=stream)
+    _check_no_input(arguments, out, model, data)
+    csv_format = CsvFormat(arguments.separator, arguments.encoding)
+    score(
+        model,
+        data,
+        out,
+        stream=stream,
+        strict=arguments.strict,
+        csv_format=csv_format,
+    )
+
+
+def _check_no_input(arguments: argparse.Namespace, out: Path, *inputs: Path) -> None:
+    """Refuse an output that is one of the inputs, be it through a link."""
+    for path in inputs:
+        with contextlib.suppress(OSError):  # what is not there is not replaced
+            if out.samefile(path):
+                arguments.refuse(f"argument --out: must be no input, got '{out}'")
 
 
 def _run_inspect(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``inspect``."""
     inspect(arguments.model, stream=stream)
+
+
+def _input_help(purpose: str) -> str:
+    """Return the help on an argument that names a table to be read."""
+    return f"{_table_help(purpose)}, or .csv.gz, or - for CSV at standard input"
 
 
 def _table_help(purpose: str) -> str:
@@ -310,6 +410,25 @@ def _name(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
+def _csv_option(name: str) -> Callable[[str], str]:
+    """Return what checks an argument that is a field of CsvFormat."""
+
+    def checked(text: str) -> str:
+        try:
+            CsvFormat(**{name: text})
+        except ValueError as error:
+            msg = str(error).removeprefix(f"{name} ").removesuffix(".")
+            raise argparse.ArgumentTypeError(msg) from error
+        return text
+
+    return checked
+
+
+def _shown(data: Path) -> str:
+    """Return how the report names a table."""
+    return "standard input" if data == STANDARD_INPUT else plain(str(data))
+
+
 def _seed(text: str) -> int:
     """Return a seed that NumPy accepts, or refuse the argument."""
     if not text.isdecimal() or int(text) >= 2**32:
@@ -333,7 +452,9 @@ class _Progress:
         if now - self._last < self._pause:
             return
         self._last = now
-        text = f"{n_rows} rows scored, {read_fraction:.0%} of the file"
+        text = f"{n_rows} rows scored"
+        if not math.isnan(read_fraction):
+            text += f", {read_fraction:.0%} of the file"
         self._stream.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
         self._stream.flush()
 
@@ -348,16 +469,22 @@ def _short_warnings() -> Iterator[None]:
     """Show warnings as one line each, without a place in the code."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        sys.stderr.write(f"{PROGRAM}: warning: {_one_line(message)}\n")
+        _warn(message)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
 
 
+def _warn(message: object) -> None:
+    """Report on one line what does not keep the command from its work."""
+    sys.stderr.write(f"{PROGRAM}: warning: {_one_line(message)}\n")
+
+
 def _fail(problem: object, code: int) -> int:
     """Report a problem on one line and return the exit code."""
-    sys.stderr.write(f"{PROGRAM}: error: {_one_line(problem)}\n")
+    with contextlib.suppress(OSError):  # of a terminal that has gone
+        sys.stderr.write(f"{PROGRAM}: error: {_one_line(problem)}\n")
     return code
 
 

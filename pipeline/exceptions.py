@@ -5,6 +5,10 @@ class UnscaledInputWarning(UserWarning):
     """The features are on a scale that a network can hardly learn from."""
 
 
+class TableWarning(UserWarning):
+    """An input table can be read, but some of it may not be what it should be."""
+
+
 class ArtefactError(ValueError):
     """A model file is missing, damaged or not a model file."""
 
@@ -14,4 +18,4 @@ class TableError(ValueError):
 
 
 class OutputError(OSError):
-    """An output file could not be written; nothing is left at its path."""
+    """An output file could not be written, or not surely: the message says which."""

@@ -38,7 +38,6 @@ TASK_WORK = 2**22
 TASKS_PER_THREAD = 8  # so that no thread waits long for another one at the end
 MAX_THREADS = 8  # more would mostly wait for the interpreter's lock
 
-BATCH_NORM_EPSILON = 1e-5
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 LEAST_EXACT_PROBABILITY = 1e-290  # far above the subnormal numbers
@@ -92,15 +91,16 @@ class FittedNetwork:
     intercepts : sequence of ndarray of shape (out,)
     activation : str
         A key of ``ACTIVATIONS``.
-    input_mean, input_variance : ndarray of shape (n_features,) or None
-        Statistics of a batch normalisation in front.
+    input_mean, input_deviation : ndarray of shape (n_features,) or None
+        What a normalisation in front subtracts and divides by, in float64: the
+        network's precision may not tell the inputs from each other.
     """
 
     coefs: Sequence[Array]
     intercepts: Sequence[Array]
     activation: str
     input_mean: Array | None = None
-    input_variance: Array | None = None
+    input_deviation: Array | None = None
 
 
 class UnscorableError(ValueError):
@@ -296,7 +296,8 @@ class _ChunkScorer:
         n_tiles = n_blocks if len(networks) == 1 else 1  # or many members fill memory
         self.members = [_TiledNetwork(network, n_tiles) for network in networks]
         shape = (n_blocks, n_features, BLOCK_ROWS)
-        self.rows = np.zeros(shape, coefs[0].dtype)
+        normed = networks[0].input_mean is not None
+        self.rows = np.zeros(shape, np.float64 if normed else coefs[0].dtype)
         self.layers = []
         for coef in coefs[:-1]:
             layer = np.empty((n_blocks, coef.shape[1], BLOCK_ROWS), coef.dtype)
@@ -311,7 +312,7 @@ class _ChunkScorer:
         return logits.reshape(len(self.members), -1)
 
     def _take(self, features: Any, rows: slice) -> None:
-        """Copy rows into the blocks in the network's precision; refuse nan and inf."""
+        """Copy rows into the blocks in their precision; refuse nan and inf."""
         n_rows, n_features = rows.stop - rows.start, features.shape[1]
         given: Any = features if n_rows == features.shape[0] else features[rows]
         if not isinstance(given, np.ndarray):
@@ -346,6 +347,7 @@ class _TiledNetwork:
 
     def __init__(self, network: FittedNetwork, n_tiles: int) -> None:
         self.activate = ACTIVATIONS[network.activation]
+        self.dtype = network.coefs[0].dtype
         self.hidden = [
             (coef.T, _tiled(bias, n_tiles))
             for coef, bias in zip(
@@ -355,10 +357,9 @@ class _TiledNetwork:
         self.last_coef = network.coefs[-1][:, 0]
         self.last_bias = network.intercepts[-1][0]
         self.mean, self.deviation = None, None
-        if network.input_mean is not None and network.input_variance is not None:
-            deviation = np.sqrt(network.input_variance + BATCH_NORM_EPSILON)
+        if network.input_mean is not None and network.input_deviation is not None:
             self.mean = _tiled(network.input_mean, n_tiles)
-            self.deviation = _tiled(deviation, n_tiles)
+            self.deviation = _tiled(network.input_deviation, n_tiles)
 
     def write_logits(
         self, rows: Array, layers: Sequence[tuple[Array, Array]], logits: Array
@@ -366,7 +367,7 @@ class _TiledNetwork:
         """Write the logits of blocks, (n_blocks, BLOCK_ROWS); overwrite the layers."""
         values = rows
         if self.mean is not None and self.deviation is not None:
-            values = ((rows - self.mean) / self.deviation).astype(rows.dtype)
+            values = ((rows - self.mean) / self.deviation).astype(self.dtype)
         for (coef, bias), (layer, zeros) in zip(self.hidden, layers, strict=True):
             np.matmul(coef, values, out=layer)
             np.add(layer, bias, out=layer)

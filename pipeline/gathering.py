@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from pipeline.forks import run_in_children
 from pipeline.progress import EpochCount, Line
 from pipeline.training.company import trained_by
 from pipeline.training.engine import MemberResult
@@ -58,7 +60,8 @@ def checked_limit(memory_limit: int | None) -> float:
     """Return the bytes that waiting fits may hold."""
     if memory_limit is None:
         return FREE_FRACTION * free_bytes()
-    if isinstance(memory_limit, bool) or not memory_limit > 0:
+    number = isinstance(memory_limit, Real) and not isinstance(memory_limit, bool)
+    if not (number and memory_limit > 0):
         msg = f"memory_limit must be None or > 0 bytes, got {memory_limit!r}."
         raise ValueError(msg)
     return float(memory_limit)
@@ -157,6 +160,7 @@ class Task:
 
 
 _thread = threading.local()
+run_in_children(lambda: vars(_thread).clear())  # a child is no task
 
 
 def current_task() -> Task | None:

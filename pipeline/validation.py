@@ -52,6 +52,15 @@ class Number:
         return f"{kind} {lower} and {'<' if self.open_high else '<='} {self.high:g}"
 
 
+def _kind(value: object) -> type:
+    """Return which values can be equal: 1 is no truth value, and a text no number."""
+    if isinstance(value, str):
+        return str
+    if Flag().accepts(value) or not isinstance(value, Real):
+        return type(value)
+    return Real
+
+
 @dataclass(frozen=True)
 class OneOf:
     """One of a few values; listed in sorted order."""
@@ -59,9 +68,9 @@ class OneOf:
     options: Collection[object]
 
     def accepts(self, value: object) -> bool:
-        """Return whether the value is one of the options."""
+        """Return whether the value is one of the options, NumPy's kinds included."""
         return any(
-            type(value) is type(option) and value == option for option in self.options
+            _kind(value) is _kind(option) and value == option for option in self.options
         )
 
     def __str__(self) -> str:

@@ -26,9 +26,10 @@ TENSORS = ("numpy", "scipy", "torch")
 TABLE = {
     "exceptions": Room(),
     "validation": Room(),
-    "blas_threads": Room(others=("threadpoolctl",)),
+    "forks": Room(),
+    "blas_threads": Room(ours=("forks",), others=("threadpoolctl",)),
     "training": Room(),
-    "training.threads": Room(ours=("blas_threads",), others=TENSORS),
+    "training.threads": Room(ours=("forks", "blas_threads"), others=TENSORS),
     "training.schedule": Room(),
     "training.products": Room(others=TENSORS),
     "training.network": Room(ours=("training.products",), others=TENSORS),
@@ -37,7 +38,11 @@ TABLE = {
         ours=("training.products", "training.network"), others=TENSORS
     ),
     "training.recording": Room(others=TENSORS),
-    "training.minibatches": Room(ours=("training.network",), others=TENSORS),
+    "training.interruption": Room(),
+    "training.standardisation": Room(others=("numpy", "scipy")),
+    "training.minibatches": Room(
+        ours=("training.network", "training.standardisation"), others=TENSORS
+    ),
     "training.engine": Room(
         ours=(
             "training.threads",
@@ -46,6 +51,7 @@ TABLE = {
             "training.objective",
             "training.optimizer",
             "training.recording",
+            "training.interruption",
             "training.minibatches",
         ),
         others=TENSORS,
@@ -55,16 +61,22 @@ TABLE = {
             "training.threads",
             "training.network",
             "training.objective",
+            "training.interruption",
             "training.minibatches",
             "training.engine",
         ),
         others=TENSORS,
     ),
-    "training.company": Room(),
+    "training.company": Room(ours=("forks",)),
+    "training.diagnosis": Room(others=("numpy",)),
     "training.fitting": Room(
         ours=(
             "training.company",
+            "training.diagnosis",
+            "training.interruption",
             "training.network",
+            "training.optimizer",
+            "training.standardisation",
             "training.minibatches",
             "training.engine",
             "training.lbfgs",
@@ -76,20 +88,29 @@ TABLE = {
         others=TENSORS,
     ),
     "input_scale": Room(others=("numpy", "scipy")),
+    "validation_scale": Room(ours=("input_scale",), others=("numpy", "scipy")),
     "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
+    "weights": Room(ours=("validation",), others=("numpy", "sklearn")),
+    "rows": Room(ours=("weights",), others=("numpy", "sklearn")),
+    "holdout": Room(others=("numpy", "scipy", "sklearn")),
     "classifier": Room(
         ours=(
             "exceptions",
             "validation",
             "training.fitting",
             "input_scale",
+            "validation_scale",
             "forward",
+            "weights",
+            "rows",
+            "holdout",
         ),
         others=("numpy", "scipy", "sklearn"),
     ),
     "progress": Room(ours=("training.fitting",)),
     "gathering": Room(
         ours=(
+            "forks",
             "progress",
             "training.company",
             "training.engine",
@@ -99,28 +120,93 @@ TABLE = {
         ),
     ),
     "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
-    "": Room(ours=("exceptions", "classifier", "batched"), others=("joblib",)),
+    "persistence.replacement": Room(ours=("exceptions",)),
+    "persistence.artefact": Room(
+        ours=("exceptions", "persistence.replacement"), others=("joblib",)
+    ),
+    "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
+    "": Room(
+        ours=("exceptions", "classifier", "batched", "persistence"), others=("joblib",)
+    ),
     "missing": Room(),
     "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
     "preparation": Room(
-        ours=(
-            "missing",
-            "times",
-        ),
-        others=("numpy", "pyarrow", "sklearn"),
+        ours=("missing", "times"), others=("numpy", "pyarrow", "sklearn")
     ),
     "positive": Room(others=("numpy", "sklearn")),
     "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
-    "persistence.artefact": Room(ours=("exceptions",), others=("joblib",)),
-    "persistence": Room(ours=("persistence.artefact",)),
+    "csv_format": Room(),
+    "scoring.streams": Room(ours=("exceptions", "csv_format")),
+    "scoring.csv_rows": Room(others=("numpy",)),
+    "scoring.vocabulary": Room(ours=("missing",), others=("numpy",)),
+    "scoring.columns": Room(
+        ours=("exceptions", "preparation", "scoring.vocabulary"),
+        others=("numpy", "sklearn"),
+    ),
     "scoring.tables": Room(
         ours=("exceptions", "missing", "times"), others=("numpy", "pyarrow")
     ),
-    "scoring.score": Room(
-        ours=("exceptions", "persistence", "scoring.tables"),
+    "scoring.csv_file": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.csv_rows",
+            "scoring.tables",
+        ),
+        others=("pyarrow",),
+    ),
+    "scoring.parquet_file": Room(
+        ours=("exceptions", "scoring.streams", "scoring.tables"), others=("pyarrow",)
+    ),
+    "scoring.files": Room(
+        ours=(
+            "exceptions",
+            "csv_format",
+            "scoring.streams",
+            "scoring.tables",
+            "scoring.csv_file",
+            "scoring.parquet_file",
+        ),
+        others=("pyarrow",),
+    ),
+    "scoring.cells": Room(
+        ours=("scoring.vocabulary", "scoring.columns", "scoring.tables"),
         others=("numpy", "pyarrow"),
     ),
-    "scoring": Room(ours=("scoring.tables", "scoring.score")),
+    "scoring.file_types": Room(
+        ours=(
+            "missing",
+            "scoring.tables",
+            "scoring.parquet_file",
+            "scoring.cells",
+        ),
+        others=("numpy", "pyarrow"),
+    ),
+    "scoring.drift": Room(),
+    "scoring.score": Room(
+        ours=(
+            "exceptions",
+            "persistence",
+            "scoring.columns",
+            "scoring.tables",
+            "scoring.files",
+            "scoring.cells",
+            "scoring.file_types",
+            "scoring.drift",
+        ),
+        others=("numpy", "pyarrow"),
+    ),
+    "scoring": Room(
+        ours=(
+            "scoring.columns",
+            "scoring.drift",
+            "scoring.tables",
+            "scoring.files",
+            "scoring.score",
+        )
+    ),
+    "signals": Room(),
     "wording": Room(),
     "terminal": Room(ours=("exceptions",)),
     "commands": Room(),
@@ -139,6 +225,7 @@ TABLE = {
     "commands.training": Room(
         ours=(
             "positive",
+            "csv_format",
             "assembly",
             "persistence",
             "scoring",
@@ -172,9 +259,11 @@ TABLE = {
         ours=(
             "exceptions",
             "persistence",
+            "csv_format",
             "scoring",
-            "wording",
+            "signals",
             "terminal",
+            "wording",
             "commands",
             "commands.folders",
             "commands.training",
@@ -187,14 +276,19 @@ TABLE = {
 
 # What touches files; not for those who turn numbers into numbers.
 FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
+PROCESS_ROOMS = ("forks",)  # need "os" for what is no file
 # Those who score must start without the seconds that torch takes to import.
 WITHOUT_TORCH = (
     "blas_threads",
     "classifier",
     "forward",
+    "holdout",
     "input_scale",
     "persistence",
+    "rows",
     "scoring",
+    "validation_scale",
+    "weights",
 )
 
 
@@ -250,7 +344,7 @@ def find_violations(module: str, source: str) -> list[str]:
         f"{module} must not import {found.target}"
         for found in find_imports(ast.parse(source))
         if not (allows(room, found.target) and not is_hasty(module, found))
-        or (below_classifier(module) and top_of(found.target) in FILE_MODULES)
+        or (is_numeric(module) and top_of(found.target) in FILE_MODULES)
     ]
 
 
@@ -270,10 +364,11 @@ def is_hasty(module: str, found: Import) -> bool:
     return heavy and found.immediate and module.startswith(WITHOUT_TORCH)
 
 
-def below_classifier(module: str) -> bool:
-    """Return whether a module stands before the classifier in the table."""
+def is_numeric(module: str) -> bool:
+    """Return whether a module that is no process room stands before the classifier."""
     names = list(TABLE)
-    return "classifier" in names and names.index(module) < names.index("classifier")
+    before = names.index(module) < names.index("classifier")
+    return before and module not in PROCESS_ROOMS
 
 
 def top_of(target: str) -> str:

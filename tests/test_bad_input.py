@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.datasets import load_breast_cancer
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
 
@@ -32,11 +32,11 @@ BAD_VALUES = {
     "momentum": [-0.1, 1.1],
     "nesterovs_momentum": [0, None],
     "early_stopping": ["auto", 1],
-    "validation_fraction": [0, 1, -0.1, 1.5],
+    "validation_fraction": [1, -0.1, 1.5, float("nan")],
     "beta_1": [-0.1, 1.0],
     "beta_2": [-0.1, 1.0],
     "epsilon": [0, -1e-8],
-    "n_iter_no_change": [0, 2.5],
+    "n_iter_no_change": [0, 2.5, -float("inf"), "inf"],
     "max_fun": [0, 10.5],
     "dropout": [-0.1, 1.0],
     "weight_decay": [-0.1, None],
@@ -80,13 +80,14 @@ class TestParameters:
         with pytest.raises(ValueError, match=sentence + re.escape(repr(value))):
             network().set_params(**{name: value}).fit(*tiny_data)
 
-    @pytest.mark.parametrize("value", ["equal", 2.0, [1, 2]])
+    @pytest.mark.parametrize("value", ["equal", 2.0, [1, 2], np.array([1, 5])])
     def test_class_weight(self, value, tiny_data):
         with pytest.raises(ValueError, match="class_weight must be None, 'balanced'"):
             network(class_weight=value).fit(*tiny_data)
 
     def test_class_weight_of_an_unknown_label(self, tiny_data):
-        with pytest.raises(ValueError, match="class_weight must have the labels"):
+        sentence = r"^class_weight must have the labels \[0, 1\] as keys, got 7\.$"
+        with pytest.raises(ValueError, match=sentence):
             network(class_weight={0: 1, 7: 2}).fit(*tiny_data)
 
     @pytest.mark.parametrize("device", ["tpu9", "cuda:99", 3.5])
@@ -200,7 +201,8 @@ class TestSilentFailuresOfOthers:
             network().fit(table.to_numpy(), y)
         with pytest.raises(ValueError, match="worst columns: 'feature 7'"):
             network(unscaled_input="raise").fit(table, y)
-        network(unscaled_input="ignore").fit(table, y)
+        with pytest.warns(ConvergenceWarning, match="class frequencies alone"):
+            network(unscaled_input="ignore").fit(table, y)
 
     def test_the_remedies_need_no_warning(self, cancer):
         X, y = cancer
@@ -308,6 +310,40 @@ class TestShapes:
         with pytest.raises(ValueError, match="could not convert string to float"):
             network().fit(np.full((60, 3), "a"), y)
 
+    def test_missing_values_of_pandas(self, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        X, y = tiny_data
+        table = pandas.DataFrame(X).astype(object)
+        model = network().fit(X, y)
+        table.iloc[7, 1] = pandas.NA
+        sentence = r"^X must hold no missing values, got pandas\.NA in row 7\.$"
+        with pytest.raises(ValueError, match=sentence):
+            network().fit(table, y)
+        for score in (model.predict, model.predict_proba, model.decision_function):
+            with pytest.raises(ValueError, match=sentence):
+                score(table)
+        with pytest.raises(ValueError, match=r"^X_val must hold no missing .* row 7"):
+            network().fit(X, y, X_val=table, y_val=y)
+
+    @pytest.mark.parametrize("dtype", ["object", "string", "Int64", "boolean"])
+    def test_missing_labels_of_pandas(self, dtype, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        X, y = tiny_data
+        labels = pandas.Series(y if dtype != "string" else y.astype(str)).astype(dtype)
+        labels[7] = pandas.NA
+        sentence = r"^y must hold no missing .* row 7\.$|Input y contains NaN"
+        with pytest.raises(ValueError, match=sentence):
+            network().fit(X, labels)
+        with pytest.raises(ValueError, match=sentence.replace("y ", "y_val ")):
+            network().fit(X, y, X_val=X, y_val=labels)
+
+    def test_missing_weights_of_pandas(self, tiny_data):
+        pandas = pytest.importorskip("pandas")
+        weights = pandas.Series(np.ones(60)).astype(object)
+        weights[7] = pandas.NA
+        with pytest.raises(ValueError, match=r"^sample_weight must hold no .* row 7"):
+            network().fit(*tiny_data, weights)
+
     def test_complex_numbers(self, tiny_data):
         X, y = tiny_data
         with pytest.raises(ValueError, match="Complex data not supported"):
@@ -353,10 +389,14 @@ class TestRowWeights:
         with pytest.raises(ValueError, match="rows of 2 classes with positive weight"):
             network(class_weight={0: 0.0, 1: 1.0}).fit(*tiny_data)
 
-    def test_negative_class_weight(self, tiny_data):
-        sentence = r"class_weight must be >= 0 for every label, got -1\.0 for 0"
+    @pytest.mark.parametrize(
+        "weight", [-1.0, float("nan"), float("inf"), None, "5", np.array([1, 5])]
+    )
+    def test_class_weight_that_is_no_weight(self, weight, tiny_data):
+        sentence = "^class_weight must be a number >= 0 for every label, got "
+        sentence += re.escape(f"{weight!r} for 0.")
         with pytest.raises(ValueError, match=sentence):
-            network(class_weight={0: -1.0, 1: 1.0}).fit(*tiny_data)
+            network(class_weight={0: weight, 1: 1.0}).fit(*tiny_data)
 
     def test_wrong_length(self, tiny_data):
         with pytest.raises(ValueError, match=r"sample_weight\.shape == "):
@@ -549,13 +589,29 @@ class TestValidationSet:
 
     def test_width(self, tiny_data):
         X, y = tiny_data
-        with pytest.raises(ValueError, match="X has 2 features, but Torch"):
+        with pytest.raises(ValueError, match="X_val has 2 features, but Torch"):
             network().fit(X, y, X_val=X[:, :2], y_val=y)
 
     def test_nan(self, tiny_data):
         X, y = tiny_data
-        with pytest.raises(ValueError, match="contains NaN"):
+        with pytest.raises(ValueError, match="Input X_val contains NaN"):
             network().fit(X, y, X_val=np.full((60, 3), np.nan), y_val=y)
+        with pytest.raises(ValueError, match="Input y_val contains NaN"):
+            network().fit(X, y, X_val=X, y_val=np.full(60, np.nan))
+        with pytest.raises(ValueError, match="Input sample_weight_val contains NaN"):
+            network().fit(X, y, None, X_val=X, y_val=y, sample_weight_val=[np.nan] * 60)
+
+    def test_length(self, tiny_data):
+        X, y = tiny_data
+        with pytest.raises(ValueError, match=r"sample_weight_val\.shape == \(59,\)"):
+            network().fit(X, y, None, X_val=X, y_val=y, sample_weight_val=[1] * 59)
+
+    def test_objects(self, tiny_data):
+        X, y = tiny_data
+        table = X.astype(object)
+        table[3, 1] = {}
+        with pytest.raises(TypeError, match="must be a string or a real number"):
+            network().fit(X, y, X_val=table, y_val=y)
 
     def test_weights(self, tiny_data):
         X, y = tiny_data
@@ -564,7 +620,7 @@ class TestValidationSet:
         with pytest.raises(ValueError, match="sample_weight_val must be >= 0"):
             network().fit(X, y, X_val=X, y_val=y, sample_weight_val=np.full(60, -1.0))
 
-    def test_class_weight_leaves_no_row(self, tiny_data):
+    def test_a_tiny_class_weight_leaves_a_loss(self, tiny_data):
         X, y = tiny_data
         model = network(class_weight={0: 1.0, 1: 1e-300})
         ones = y == 1

@@ -3,6 +3,7 @@ import threading
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from pipeline import blas_threads
 from pipeline.blas_threads import OneBlasThread
 
 
@@ -60,3 +61,20 @@ def test_one_blas_thread_survives_overlapping_threads(first_out):
         threads[number].join(10)
     assert seen == [3, 3]
     assert counts() == before
+
+
+@pytest.mark.parametrize(("shared", "own"), [(2, 5), (5, 2)])
+def test_the_library_with_the_fewest_threads_is_told(monkeypatch, shared, own):
+    found = {"shared": shared, "own": own}
+
+    def library(name):
+        return blas_threads._Library(
+            lambda: found[name], lambda count: found.update({name: count})
+        )
+
+    libraries = blas_threads._Libraries((library("shared"),), (library("own"),))
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: libraries)
+    with OneBlasThread() as n_threads:
+        assert n_threads == 2
+        assert found == {"shared": 1, "own": 1}
+    assert found == {"shared": shared, "own": own}

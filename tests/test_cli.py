@@ -13,9 +13,10 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from pipeline import cli
 from pipeline.cli import main
@@ -93,7 +94,7 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
     code, out, err = run("score", "models/people.joblib", f"people.{suffix}",
                          "--out", "scored.csv")  # fmt: skip
     assert (code, err) == (0, "")
-    assert "Ignored columns: nothing, bought" in out
+    assert "Ignored columns: 'nothing', 'bought'" in out
     scored = pd.read_csv("scored.csv")
     right = scored["prediction"] == pd.read_csv("people.csv")["bought"]
     assert right.mean() > 0.8
@@ -242,13 +243,13 @@ def test_score_writes_rows_probabilities_and_predictions(model, run):
             ["absent.joblib", "new.csv"],
             "absent.joblib must be a model file, got no file",
         ),
-        (["new.csv", "new.csv"], "new.csv must be a whole joblib file, got "),
+        (["new.csv", "new.csv"], "new.csv must be a joblib file, got one of another"),
         (["model.joblib", "absent.csv"], "absent.csv must be a file, got no file"),
         (
             ["model.joblib", "bad.csv"],
             "column 'age' of bad.csv must hold numbers, got 'x'",
         ),
-        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .parquet"),
+        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .csv.gz"),
     ],
     ids=["no model", "not a model", "no table", "bad cell", "not a table"],
 )
@@ -267,12 +268,101 @@ def test_score_reports_a_missing_folder(model, run):
     assert "absent/scored.csv must lie in a folder that exists" in err
 
 
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.usefixtures("folder")
+def test_train_does_not_overwrite_its_input(run, link):
+    link(Path("link.joblib"), "people.csv")
+    before = Path("people.csv").read_bytes()
+    code, _, err = run("train", "people.csv", "--target", "bought",
+                       "--out", "link.joblib")  # fmt: skip
+    assert code == 2
+    assert "argument --out: must be no input, got 'link.joblib'" in err
+    assert Path("people.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("target", ["model.joblib", "new.csv"])
+@pytest.mark.usefixtures("model")
+def test_score_does_not_overwrite_what_a_link_leads_to(run, link, target):
+    link(Path("link.csv"), target)
+    code, _, err = run("score", "model.joblib", "new.csv", "--out", "link.csv")
+    assert code == 2
+    assert "argument --out: must be no input, got 'link.csv'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("loop", "new.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "loop.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "new.csv", "--out", "loop.csv"), 4),
+    ],
+)
+@pytest.mark.usefixtures("model")
+def test_links_that_lead_nowhere_are_told(run, arguments, code):
+    for name in ("loop", "loop.csv"):
+        Path(name).symlink_to(name)
+    found, out, err = run("score", *arguments)
+    assert (found, out) == (code, "")
+    assert "got Too many levels of symbolic links." in err
+
+
 def test_score_does_not_overwrite_its_input(model, run):
     before = Path("new.csv").read_bytes()
     code, _, err = run("score", model, "new.csv", "--out", "./new.csv")
     assert code == 2
     assert "argument --out: must be no input, got 'new.csv'" in err
     assert Path("new.csv").read_bytes() == before
+
+
+@pytest.fixture
+def city_model(folder):
+    """Return the path of a model of cities, whose function sees the code."""
+    table = pd.read_csv("people.csv").fillna({"city": "Oslo"})
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        (FunctionTransformer(np.sqrt), ["code"]),
+    )
+    pipe = make_pipeline(columns, LogisticRegression())
+    joblib.dump(pipe.fit(table, table["bought"]), "model.joblib")
+    return folder / "model.joblib"
+
+
+def test_score_warns_of_cells_that_training_never_saw(city_model, run):
+    Path("new.csv").write_text("city,code,\nOslo,1,0\nRome,4,0\n,9,0\nOslo,1,0\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert code == 0
+    assert out == (
+        "Ignored columns: ''\n"
+        "Note: read as the file says, because the model does not tell: 'code'\n"
+        "Scored 4 rows of new.csv into s.csv\n"
+    )
+    assert err == (
+        "torch-binary-classifier: warning: column 'city' has cells new to the model: "
+        "25% hold categories never seen in training, 25% are missing "
+        "(in training none was missing).\n"
+    )
+
+
+def test_score_refuses_a_strange_table_if_strict(city_model, run):
+    Path("new.csv").write_text("city,code\nRome,1\nPisa,1\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert (code, out) == (3, "")
+    assert "new.csv must hold cells that the model knows in every column" in err
+    assert "column 'city' has no cell that the model knows: 100% hold" in err
+    assert not Path("s.csv").exists()
+    code, _, warning = run("score", city_model, "new.csv", "--out", "s.csv")
+    assert code == 0
+    assert "warning: column 'city' has no cell that the model knows" in warning
+    assert Path("s.csv").exists()
+
+
+def test_inspect_tells_how_each_column_is_read(city_model, run):
+    _, out, _ = run("inspect", city_model)
+    assert (
+        "columns    6: age (dropped), member (dropped), city (text), "
+        "code (as the file says), nothing (dropped), bought (dropped)\n"
+    ) in out
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from pipeline.training import engine
 from pipeline.training.engine import (
     EVALUATION_ROWS,
     Evaluation,
@@ -23,6 +24,7 @@ from pipeline.training.engine import (
 from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
 from pipeline.training.network import (
     Architecture,
+    DropoutLayer,
     InputStatistics,
     ParameterLayout,
     initial_parameters,
@@ -495,3 +497,91 @@ def test_evaluation_gathers_shared_rows_once():
     assert torch.equal(apart.signs[1], together.signs[0])
     torch.testing.assert_close(apart.shares.sum(1), torch.ones(2).double())
     assert not torch.equal(apart.features[0], apart.features[1])
+
+
+def test_normalised_batches_are_never_cut(monkeypatch):
+    large = make_architecture((256, 128), "relu", dtype=torch.float32)
+    assert len(engine.row_slices(large, 4096)) == 8
+    assert engine.row_slices(replace(large, input_norm="batch"), 4096) == [(0, 4096)]
+    architecture = make_architecture(norm="batch")
+    (expected,) = fit(architecture, [make_member(make_table())])
+    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    (found,) = fit(architecture, [make_member(make_table())])
+    assert same_state(found.state, expected.state)
+
+
+def test_slices_of_a_batch_leave_out_different_units(monkeypatch):
+    drawn = []
+    draw = DropoutLayer.draw
+
+    def noted(layer, words):
+        drawn.append(words.copy())
+        draw(layer, words)
+
+    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    monkeypatch.setattr(DropoutLayer, "draw", noted)
+    member = make_member(make_table(32), dropout=0.5, max_iter=3)
+    fit(make_architecture(), [member], batch_size=32)
+    assert len(drawn) == 2 * 3
+    kinds = {words.tobytes() for words in drawn}
+    assert len(kinds) == len(drawn)
+
+
+@pytest.mark.parametrize("shared", ["index", "features", "both"])
+def test_members_are_scored_on_their_own_validation_rows(shared):
+    table, other = make_table(60), make_table(60, seed=1)
+    rows = some_rows(table, range(40, 60))
+    validations = {
+        "index": replace(other, index=rows.index),
+        "features": some_rows(table, range(30, 50)),
+        "both": replace(rows, weights=rows.weights.flip(0)),
+    }
+    train = some_rows(table, range(30))
+    members = [make_member(train, rows), make_member(train, validations[shared])]
+    together = fit(make_architecture(), members)
+    alone = [fit(make_architecture(), [member])[0] for member in members]
+    for found, expected in zip(together, alone, strict=True):
+        assert found.validation_loss_curve == expected.validation_loss_curve
+    if shared != "both":  # equal weights, in another order
+        first, second = together
+        assert first.validation_loss_curve != second.validation_loss_curve
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_moments_do_not_stay_denormal(dtype):
+    # A step far beyond the margin: no row has a slope left, and the moments decay
+    # below the least normal number.
+    table = make_table(16, dtype)
+    table = replace(table, targets=(table.features.values[:, 0] > 0).to(dtype))
+    table.features.values[:, 0] += table.targets * 2 - 1
+    decay = 0.5 if dtype == torch.float32 else 0.004
+    given = {"alpha": 0.0, "beta_1": decay, "beta_2": decay, "max_iter": 128}
+    member = make_member(table, learning_rate_init=1e4, **given)
+    (result,) = fit(make_architecture((), dtype=dtype), [member], batch_size=16)
+    least = torch.finfo(dtype).tiny
+    for moment in result.state.moments.values():
+        assert not ((moment != 0) & (moment.abs() < least)).any()
+
+
+@pytest.mark.parametrize(("fall", "stops"), [(0.25, False), (0.2499, True)])
+def test_a_fall_of_exactly_tol_is_an_improvement(fall, stops):
+    progress = Progress(Hyperparameters(0, tol=0.25, n_iter_no_change=1))
+    loss = 64.0
+    for _ in range(4):
+        progress.add(loss, None)
+        loss -= fall
+    assert progress.converged is stops
+
+
+@pytest.mark.parametrize("n_asked", [2, 5])
+def test_fit_many_stops_when_asked_to(n_asked):
+    table = make_table()
+    members = [make_member(table, seed=seed, max_iter=50) for seed in (0, 1)]
+    answers = iter([False] * (n_asked - 1) + [True])
+    stopped = fit(make_architecture(), members, stop=lambda: next(answers))
+    shorter = [with_epochs(member, n_asked - 1) for member in members]
+    expected = fit(make_architecture(), shorter)
+    for found, wanted in zip(stopped, expected, strict=True):
+        assert same_state(found.state, wanted.state)
+        assert found.loss_curve == wanted.loss_curve
+        assert not found.converged

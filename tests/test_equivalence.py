@@ -161,7 +161,7 @@ def test_member_beside_others_of_other_row_counts_equals_the_member_alone(
     monkeypatch.setattr(
         engine.Block,
         "run",
-        lambda block, report: blocks.append(block.numbers) or run(block, report),
+        lambda block, *rest: blocks.append(block.numbers) or run(block, *rest),
     )
     architecture = Architecture(4, (9, 5), "relu", norm, torch.float32)
     fit_many(architecture, "adam", members, batch_size=batch_size)

@@ -25,6 +25,7 @@ from pipeline.forward import (
 )
 from pipeline.training.engine import Scorer
 from pipeline.training.network import (
+    BATCH_NORM_EPSILON,
     Architecture,
     InputStatistics,
     ParameterLayout,
@@ -52,11 +53,11 @@ def make_network(
         for shape in itertools.pairwise(widths)
     ]
     intercepts = [rng.normal(size=width).astype(dtype) for width in widths[1:]]
-    mean, variance = None, None
+    mean, deviation = None, None
     if norm:
-        mean = rng.normal(size=n_features).astype(dtype)
-        variance = (rng.random(n_features) + 0.5).astype(dtype)
-    return FittedNetwork(coefs, intercepts, activation, mean, variance)
+        mean = rng.normal(size=n_features)
+        deviation = np.sqrt(rng.random(n_features) + 0.5)
+    return FittedNetwork(coefs, intercepts, activation, mean, deviation)
 
 
 def torch_logits(network, X):
@@ -71,7 +72,8 @@ def torch_logits(network, X):
     statistics = InputStatistics.initial(architecture, 1, torch.device("cpu"))
     if norm is not None:
         statistics.mean[0, 0] = torch.from_numpy(network.input_mean)
-        statistics.variance[0, 0] = torch.from_numpy(network.input_variance)
+        variance = network.input_deviation**2 - BATCH_NORM_EPSILON
+        statistics.variance[0, 0] = torch.from_numpy(variance)
     vector = layout.member_vector_of(coefs, intercepts)
     rows = torch.from_numpy(X).to(dtype).unsqueeze(0)
     return Scorer(layout, vector, statistics).logits(rows)[0].numpy()

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
 
 from pipeline.input_scale import SAMPLE_ROWS, describe, measure
 
@@ -15,7 +17,8 @@ def test_measure_returns_the_columns_means_and_deviations(unit):
     scale = measure(X)
     np.testing.assert_allclose(scale.mean, X.mean(axis=0))
     np.testing.assert_allclose(scale.deviation, X.std(axis=0))
-    assert scale.rms == pytest.approx(np.sqrt((X**2).mean()))
+    np.testing.assert_allclose(scale.rms, np.sqrt((X**2).mean(axis=0)))
+    np.testing.assert_allclose(scale.spread, np.ptp(X, axis=0))
 
 
 @pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
@@ -24,8 +27,9 @@ def test_measure_of_sparse_rows_equals_dense(container, unit, rng):
     dense, sparse = measure(X), measure(container(X))
     np.testing.assert_allclose(sparse.mean, dense.mean)
     np.testing.assert_allclose(sparse.deviation, dense.deviation)
-    assert sparse.rms == pytest.approx(dense.rms)
-    assert sparse.offset == pytest.approx(dense.offset)
+    np.testing.assert_allclose(sparse.rms, dense.rms)
+    np.testing.assert_allclose(sparse.offset, dense.offset)
+    np.testing.assert_array_equal(sparse.spread, dense.spread)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +50,64 @@ def test_unscaled_flags_what_training_would_suffer_from(unit, factor, shift, uns
     assert measure(unit * factor + shift).unscaled is unscaled
 
 
-def test_measure_ignores_the_offset_of_constant_and_small_columns(unit):
+def test_measure_ignores_what_is_constant(unit):
     unit[:, 0] = 5
-    unit[:, 1] = 0.9 + 1e-4 * unit[:, 1]
-    assert measure(unit).offset == 0
+    unit[:, 1] = 1e-9
     assert not measure(unit).unscaled
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.9])
+@pytest.mark.parametrize("scale", [0.01, 1e-4, 1e-300])
+@pytest.mark.parametrize("n_columns", [4, 400])
+def test_a_column_that_drowns_is_told(rng, offset, scale, n_columns):
+    X = rng.normal(size=(500, n_columns))
+    X[:, 1] = X[:, 1] * scale + offset
+    found = measure(X)
+    assert np.flatnonzero(found.off).tolist() == ([] if np.ptp(X[:, 1]) == 0 else [1])
+    assert measure(X * [scale] * n_columns).unscaled
+
+
+def test_a_giant_is_not_hidden_by_many_columns(rng):
+    X = rng.normal(size=(200, 2000))
+    X[:, 7] *= 300
+    assert np.flatnonzero(measure(X).off).tolist() == [7]
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5, 9])
+def test_few_rows_may_be_close_together(rng, n_rows):
+    for _ in range(200):
+        assert not measure(rng.normal(size=(n_rows, 3))).unscaled
+
+
+def rare(rng):
+    return (rng.random((5000, 4)) < 0.001).astype(float)
+
+
+HARMLESS = {
+    "one-hot": lambda rng: np.eye(50)[rng.integers(0, 50, 500)],
+    "min-max": lambda rng: rng.random((500, 4)),
+    "sparse counts": lambda rng: rng.poisson(0.003, (5000, 20)).astype(float),
+    "pixels": lambda _: load_digits().data,
+    "rare indicators": rare,
+    "rare indicators, standardised": lambda rng: StandardScaler().fit_transform(
+        rare(rng)
+    ),
+    "heavy tails, standardised": lambda rng: StandardScaler().fit_transform(
+        rng.standard_cauchy((500, 4))
+    ),
+    "tiny numbers, standardised": lambda rng: StandardScaler().fit_transform(
+        rng.normal(size=(500, 4)) * 1e-100
+    ),
+    "constants": lambda _: np.full((500, 4), [0.1, 5.1, -8.3, 1e-300]),
+    "an offset of 8": lambda rng: rng.normal(size=(500, 4)) + 8,
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_harmless_input_is_left_alone(kind, rng):
+    X = HARMLESS[kind](rng)
+    assert not measure(X).unscaled
+    assert not measure(scipy.sparse.csr_array(X)).unscaled
 
 
 def test_measure_of_huge_values_is_unscaled_without_a_warning(unit):
@@ -77,3 +134,11 @@ def test_describe_names_the_worst_columns_first(unit):
     assert "none" not in sentence
     assert "StandardScaler" in sentence
     assert "input_norm='batch'" in sentence
+
+
+def test_describe_names_the_columns_that_are_off_and_no_other(unit):
+    unit[:, 1] *= 1e-300
+    sentence = describe(measure(unit), ["age", "income", "year", "none"])
+    assert "worst columns: income (mean " in sentence
+    assert "deviation 9.4e-301)" in sentence
+    assert not any(name in sentence for name in ("age", "year", "none"))

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import re
 import stat
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -161,30 +163,74 @@ def test_load_refuses_a_missing_file(tmp_path):
         load(tmp_path / "absent.joblib")
 
 
-@pytest.mark.parametrize("kept_fraction", [0.0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
-def test_load_refuses_a_file_cut_short(model_path, kept_fraction):
+@pytest.mark.parametrize("kept_fraction", [0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("compress", [0, "zlib", "gzip", "bz2", "xz"])
+def test_load_refuses_a_file_cut_short(tmp_path, kept_fraction, compress):
+    path = tmp_path / "model.joblib"
+    joblib.dump(WEIGHTS, path, compress=compress)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept_fraction * len(content))])
+    with pytest.raises(ArtefactError, match=r"joblib must be a whole joblib file, got"):
+        load(path)
+
+
+@pytest.mark.parametrize("kept_fraction", [0.01, 0.5, 0.999])
+def test_load_tells_that_a_file_is_cut_short(model_path, kept_fraction):
     content = model_path.read_bytes()
     model_path.write_bytes(content[: int(kept_fraction * len(content))])
-    with pytest.raises(
-        ArtefactError, match=r"model.joblib must be a whole joblib file"
-    ):
+    with pytest.raises(ArtefactError, match=r"got one that is cut short \("):
         load(model_path)
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"a,b\n1,2\n", b"PAR1", b"\x80\x04."])
+def test_load_refuses_an_empty_file(tmp_path):
+    (tmp_path / "model.joblib").touch()
+    with pytest.raises(ArtefactError, match="a whole joblib file, got an empty one"):
+        load(tmp_path / "model.joblib")
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"a,b\n1,2\n", b"PAR1"])
 def test_load_refuses_another_kind_of_file(tmp_path, content):
     path = tmp_path / "model.joblib"
     path.write_bytes(content)
-    with pytest.raises(ArtefactError, match="must be a whole joblib file, got"):
+    expected = f"must be a joblib file, got one of another kind.* begins with {content}"
+    with pytest.raises(ArtefactError, match=re.escape(expected).replace(r"\.\*", ".*")):
+        load(path)
+
+
+def test_load_refuses_a_damaged_file(tmp_path):
+    path = tmp_path / "model.joblib"
+    path.write_bytes(b"\x80\x04.")
+    with pytest.raises(ArtefactError, match=r"whole joblib file, got .* It is damaged"):
         load(path)
 
 
 def test_load_refuses_a_folder(tmp_path):
-    with pytest.raises(ArtefactError, match="must be a whole joblib file, got IsADir"):
+    with pytest.raises(ArtefactError, match="must be a model file, got a folder"):
         load(tmp_path)
 
 
-def test_load_names_a_class_that_is_not_installed(tmp_path, monkeypatch):
+def test_load_refuses_links_that_lead_nowhere(tmp_path):
+    path = tmp_path / "model.joblib"
+    path.symlink_to(path)
+    with pytest.raises(ArtefactError, match="that can be read, got Too many levels"):
+        load(path)
+
+
+def test_load_refuses_an_unreadable_file(model_path, monkeypatch):
+    # The superuser may read everything.
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr("builtins.open", raising(denied))
+    with pytest.raises(ArtefactError, match="can be read, got Permission denied"):
+        load(model_path)
+
+
+@pytest.mark.parametrize("compress", ["zlib", "gzip", "bz2", "lzma", "xz"])
+def test_load_reads_compressed_files(tmp_path, compress):
+    joblib.dump("content", tmp_path / "model.joblib", compress=compress)
+    assert load(tmp_path / "model.joblib") == "content"
+
+
+def test_load_names_a_module_that_is_not_installed(tmp_path, monkeypatch):
     module = types.ModuleType("absent_module")
     module.Thing = type("Thing", (), {"__module__": "absent_module"})
     monkeypatch.setitem(sys.modules, "absent_module", module)
@@ -192,4 +238,23 @@ def test_load_names_a_class_that_is_not_installed(tmp_path, monkeypatch):
     save(module.Thing(), path)
     monkeypatch.delitem(sys.modules, "absent_module")
     with pytest.raises(ArtefactError, match="are installed here, got No module named"):
+        load(path)
+    monkeypatch.setitem(sys.modules, "absent_module", types.ModuleType("absent_module"))
+    with pytest.raises(ArtefactError, match="installed here, got Can't get attribute"):
+        load(path)
+
+
+def test_load_names_what_a_script_defined(tmp_path):
+    path = tmp_path / "model.joblib"
+    source = (
+        "from pipeline.persistence import save\n"
+        "def half(X):\n    return X / 2\n"
+        f"save(half, {str(path)!r})"
+    )
+    subprocess.run([sys.executable, "-c", source], check=True)
+    with pytest.raises(
+        ArtefactError,
+        match="must be free of what a script or a notebook defines, got Can't get "
+        r"attribute 'half'.* Move that into a module that can be imported",
+    ):
         load(path)

@@ -18,10 +18,13 @@ PUBLIC = [
     "ArtefactError",
     "OutputError",
     "TableError",
+    "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "load",
+    "save",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.
@@ -90,6 +93,7 @@ def test_version_is_the_installed_distribution():
         "import pipeline",
         "from pipeline import TorchBinaryClassifier; TorchBinaryClassifier()",
         "import pipeline.scoring, pipeline.persistence",
+        "from pipeline import load, save",
     ],
 )
 def test_import_leaves_torch_out(source):

@@ -45,3 +45,10 @@ def test_learning_rate_adaptive_is_divided_by_five_until_the_floor():
         assert rate.at(0, 0) == pytest.approx(0.1 / 5**reductions)
     assert rate.at(0, 0) <= ADAPTIVE_FLOOR < rate.at(0, 0) * 5
     assert reductions == 8
+
+
+def test_invscaling_beyond_all_numbers_is_0():
+    rate = LearningRate(0.1, "invscaling", power_t=300.0, max_iter=9)
+    assert rate.at(0, rows_seen=0) == 0.1
+    assert 0 < rate.at(1, rows_seen=9) < 1e-300
+    assert rate.at(2, rows_seen=1000) == 0.0

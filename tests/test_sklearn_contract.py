@@ -22,10 +22,7 @@ FAULTY_IN_1_6 = {
     for kind in ("dense", "sparse")
 }
 
-
-def expected_failures(_):
-    old = parse_version(sklearn.__version__) < parse_version("1.7")
-    return FAULTY_IN_1_6 if old else {}
+IS_FAULTY = parse_version(sklearn.__version__) < parse_version("1.7")
 
 
 # The checks fit data far from 0 and for few iterations: both warnings are deserved.
@@ -33,12 +30,9 @@ def expected_failures(_):
     "ignore::pipeline.exceptions.UnscaledInputWarning",
     "ignore::sklearn.exceptions.ConvergenceWarning",
 )
-@parametrize_with_checks(VARIANTS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    VARIANTS,
+    expected_failed_checks=(lambda _: FAULTY_IN_1_6) if IS_FAULTY else None,
+)
 def test_sklearn_contract(estimator, check):
     check(estimator)
-
-
-def test_sklearn_contract_expects_no_failure_of_current_releases():
-    if parse_version(sklearn.__version__) < parse_version("1.7"):
-        pytest.skip("release 1.6 has a faulty check")
-    assert expected_failures(VARIANTS[0]) == {}

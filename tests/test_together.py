@@ -1,5 +1,6 @@
 """Many fits as few programs."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,6 +91,20 @@ class TestGroups:
     )
     def test_are_of_equal_programs(self, other, n_groups):
         assert len(group_members(shared(training(), training(**other)))) == n_groups
+
+    def test_are_of_one_device(self):
+        there = replace(training(), device="cuda")
+        assert len(group_members(shared(training(), there))) == 2
+
+    def test_twins_watch_the_same_rows(self):
+        fits = [
+            replace(one, members=[replace(one.members[0], validation=rows(9, seed))])
+            for one, seed in [(training(), 1), (training(), 2), (training(), 1)]
+        ]
+        (group,) = group_members(shared(*fits, training()))
+        assert group.places == [[(0, 0), (2, 0)], [(1, 0)], [(3, 0)]]
+        for found, fit in zip(train_together(fits), fits, strict=True):
+            assert_equal(found.results, run(fit))
 
     def test_full_batches_of_any_size_are_one(self):
         fits = shared(training(20, 20), training(30, 30), training(29, 29))

@@ -56,11 +56,12 @@ def _column_fact(estimator: Any) -> str:
         columns = input_columns(estimator)
     except ArtefactError as error:
         return f"unknown: {error}"
-    names = [
-        f"{wording.name(n)} (text)" if n in columns.texts else wording.name(n)
-        for n in columns.names
+    notes = {"number": "", "file": " (as the file says)"}
+    listed = [
+        f"{wording.name(column.name)}{notes.get(column.kind, f' ({column.kind})')}"
+        for column in columns.columns
     ]
-    return f"{len(names)}: {', '.join(names)}"
+    return f"{len(listed)}: {', '.join(listed)}"
 
 
 def _last_step(estimator: Any) -> Any:
@@ -79,7 +80,7 @@ def _network_facts(network: Any) -> dict[str, str]:
     sizes = [weights[0].shape[-2], *(weight.shape[-1] for weight in weights)]
     facts = {
         "layers": "-".join(str(size) for size in sizes),
-        "members": str(getattr(network, "n_members", 1)),
+        "members": str(len(weights[0]) if weights[0].ndim == 3 else 1),
         "epochs": str(network.n_iter_),
         "training loss": _last_of(getattr(network, "loss_curve_", None)),
         "validation loss": _last_of(getattr(network, "validation_loss_curve_", None)),

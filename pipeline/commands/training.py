@@ -24,6 +24,7 @@ from pipeline.commands.report import (
     write_search,
     write_verdict,
 )
+from pipeline.csv_format import CsvFormat
 from pipeline.persistence import check_writable, save
 from pipeline.positive import with_positive
 from pipeline.scoring import read_table
@@ -64,19 +65,28 @@ class TrainingPlan:
     positive: str | None = None
 
 
-def train(data: Path, out: Path, plan: TrainingPlan, *, stream: Output) -> None:
+def train(
+    data: Path,
+    out: Path,
+    plan: TrainingPlan,
+    *,
+    stream: Output,
+    csv_format: CsvFormat | None = None,
+) -> None:
     """Train on a table, report how well it went, and save the fitted Pipeline.
 
     Parameters
     ----------
     data : path
-        The table, CSV or Parquet.
+        The table, CSV or Parquet; ``-`` is a CSV file at standard input.
     out : path
         The model file to write.
     plan : TrainingPlan
         How to train.
     stream : text file
         Where the report goes.
+    csv_format : CsvFormat, default=None
+        Separator and encoding of a CSV file; None for a comma and UTF-8.
 
     Raises
     ------
@@ -86,7 +96,10 @@ def train(data: Path, out: Path, plan: TrainingPlan, *, stream: Output) -> None:
         If the model cannot be written; its folder is looked at before any work.
     """
     check_writable(out)
-    table = read_table(data)
+    csv_format = csv_format or CsvFormat()
+    table = read_table(
+        data, separator=csv_format.separator, encoding=csv_format.encoding
+    )
     y = target(table, plan.target)
     positive = positive_label(y, plan.positive)
     columns = choose_columns(

@@ -1,20 +1,32 @@
-"""Files that appear whole or not at all; knows joblib, but no estimator of ours."""
+"""Model files: knows joblib, but no estimator of ours."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import stat
-from collections.abc import Iterator
+import re
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import joblib
 
-from pipeline.exceptions import ArtefactError, OutputError
+from pipeline.exceptions import ArtefactError
+from pipeline.persistence.replacement import replaced_file
 
-__all__ = ["check_writable", "load", "replaced_file", "save"]
+__all__ = ["load", "save"]
+
+# The first bytes of a pickle, and of one that joblib compressed: zlib, gzip, bz2,
+# xz, lzma and lz4.
+FIRST_BYTES = (
+    b"\x80",
+    b"\x78",
+    b"\x1f\x8b",
+    b"BZ",
+    b"\xfd7z",
+    b"\x5d\x00",
+    b"\x04\x22\x4d\x18",
+)
+# As an AttributeError shows the module that is run, with -m by its full name.
+MAIN_MODULE = re.compile(r"module '(?:\S+\.)?__main__'")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -70,8 +82,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ArtefactError
-        If the file is missing, cut short, not a joblib file, or names classes that
-        are not installed.
+        If the file is missing, unreadable, cut short or not a joblib file, or if it
+        names classes that are not installed or that a script defined.
 
     Notes
     -----
@@ -87,123 +99,55 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     try:
         return joblib.load(path)
-    except FileNotFoundError as error:
-        msg = f"{path} must be a model file, got no file."
-        raise ArtefactError(msg) from error
-    except ImportError as error:
-        msg = (
-            f"{path} must hold classes that are installed here, got {error}. "
-            "Install what the model was trained with."
-        )
-        raise ArtefactError(msg) from error
     # A damaged pickle can raise any exception whatever.
     except Exception as error:
-        msg = f"{path} must be a whole joblib file, got {_described(error)}."
+        msg = f"{path} must be {_file_fault(error) or _content_fault(path, error)}"
         raise ArtefactError(msg) from error
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse a path at which no file could be written, before any work is done.
-
-    Parameters
-    ----------
-    path : str or path
-        The file that is to be written later.
-
-    Raises
-    ------
-    OutputError
-        If the folder is missing or read-only, or if something other than an
-        ordinary file lies at the path.
-    """
-    final = Path(os.path.realpath(path))
-    if not final.parent.is_dir():
-        msg = f"{path} must lie in a folder that exists, got {str(final.parent)!r}."
-        raise OutputError(msg)
-    if final.exists() and not final.is_file():
-        msg = f"{path} must be an ordinary file, got a folder or a device."
-        raise OutputError(msg)
-    if not os.access(final.parent, os.W_OK):
-        msg = f"{path} must lie in a folder open for writing, got a read-only one."
-        raise OutputError(msg)
+def _file_fault(error: Exception) -> str | None:
+    """Return what a file should be and is not, if it could not be read at all."""
+    if isinstance(error, FileNotFoundError):
+        return "a model file, got no file."
+    if isinstance(error, IsADirectoryError):
+        return "a model file, got a folder."
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"a file that can be read, got {error.strerror}."
+    return None
 
 
-@contextlib.contextmanager
-def replaced_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes its place at the path when the block ends.
-
-    Parameters
-    ----------
-    path : str or path
-        The file to write. A symbolic link is followed.
-
-    Yields
-    ------
-    binary file
-        Where to write the new content.
-
-    Raises
-    ------
-    OutputError
-        If the path is unfit, or if the block or the rename raise an OSError.
-
-    Notes
-    -----
-    The temporary file lies in the same folder, because a rename is atomic only
-    within one file system. It is removed if the block raises anything, an
-    interruption from the keyboard included. File and folder are both brought to
-    the disk, so that the new content outlives a loss of power.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "numbers.csv"
-    ...     with replaced_file(path) as file:
-    ...         _ = file.write(b"1,2,3")
-    ...         path.exists()
-    ...     path.read_bytes()
-    False
-    b'1,2,3'
-    """
-    check_writable(path)
-    final = Path(os.path.realpath(path))
-    temporary = final.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _copy_mode(final, temporary)
-        temporary.replace(final)
-        _sync_folder(final.parent)
-    except OutputError:
-        raise
-    except OSError as error:
-        msg = f"{path} must be writable, got {error.strerror or error}."
-        raise OutputError(msg) from error
-    finally:
-        # After the rename there is no temporary file left to remove.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+def _content_fault(path: str | os.PathLike[str], error: Exception) -> str:
+    """Return what a file's content should be and is not."""
+    if MAIN_MODULE.search(str(error)):
+        return (
+            f"free of what a script or a notebook defines, got {error}. "
+            "Move that into a module that can be imported, and save again."
+        )
+    if isinstance(error, ImportError) or "Can't get attribute" in str(error):
+        return (
+            f"made of classes that are installed here, got {error}. "
+            "Install what the model was trained with."
+        )
+    first = _first_bytes(path)
+    if first == b"":
+        return "a whole joblib file, got an empty one."
+    if first is not None and not first.startswith(FIRST_BYTES):
+        return f"a joblib file, got one of another kind, which begins with {first!r}."
+    described = _described(error)
+    if isinstance(error, EOFError) or re.search("EOF|truncated|Ran out", str(error)):
+        return f"a whole joblib file, got one that is cut short ({described})."
+    return (
+        f"a whole joblib file, got {described}. It is damaged, or was written by "
+        "other versions than those installed here."
+    )
 
 
-def _copy_mode(final: Path, temporary: Path) -> None:
-    """Give the new file the permissions of the one that it replaces."""
-    if final.exists():
-        temporary.chmod(stat.S_IMODE(final.stat().st_mode))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the rename itself to the disk, where a folder can be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _first_bytes(path: str | os.PathLike[str]) -> bytes | None:
+    """Return the beginning of an ordinary file; a pipe gives it only once."""
+    if not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        return file.read(8)
 
 
 def _described(error: Exception) -> str:

@@ -1,10 +1,16 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
-from pipeline.scoring.score import ScoreSummary, input_columns, score_table
-from pipeline.scoring.tables import Chunk, as_frame, open_table, open_writer, read_table
+from pipeline.scoring.columns import InputColumn, InputColumns, input_columns
+from pipeline.scoring.drift import ColumnShares
+from pipeline.scoring.files import open_table, read_table
+from pipeline.scoring.score import ScoreSummary, score_table
+from pipeline.scoring.tables import Chunk, as_frame, open_writer
 
 __all__ = [
     "Chunk",
+    "ColumnShares",
+    "InputColumn",
+    "InputColumns",
     "ScoreSummary",
     "as_frame",
     "input_columns",

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.exceptions import ArtefactError, TableError
+from pipeline.exceptions import TableError
 from pipeline.persistence import replaced_file
+from pipeline.scoring.cells import Cells, read_cells
+from pipeline.scoring.columns import InputColumns, input_columns
+from pipeline.scoring.drift import ColumnShares
+from pipeline.scoring.file_types import FileColumn, file_columns, read_as_file
+from pipeline.scoring.files import open_table
 from pipeline.scoring.tables import (
     ROW_COUNT,
     SUFFIXES,
     Chunk,
+    Table,
     as_frame,
-    open_table,
     open_writer,
 )
 
-__all__ = ["InputColumns", "ScoreSummary", "input_columns", "score_table"]
-
-# Where the estimators of scikit-learn keep the fitted estimators that they wrap.
-# `estimator` comes last: in a fitted search it is the unfitted template.
-WRAPPED = (
-    "best_estimator_",
-    "calibrated_classifiers_",
-    "estimators_",
-    "estimator_",
-    "estimator",
-)
+__all__ = ["ScoreSummary", "score_table"]
 
 
 @dataclass(frozen=True)
@@ -43,28 +39,19 @@ class ScoreSummary:
     n_rows : int
         Rows of the input, each of which has one row in the output.
     ignored : tuple of str
-        Columns of the input that the model does not know.
+        Columns of the input that the model does not know or drops.
+    columns : tuple of ColumnShares
+        Of each column that was read, which share of its cells the model has never
+        met, and which is missing. Empty if there are no rows.
+    as_file : tuple of str
+        Columns that were read as the file says, because the model does not tell
+        what they hold.
     """
 
     n_rows: int
     ignored: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class InputColumns:
-    """The columns that a fitted classifier expects.
-
-    Attributes
-    ----------
-    names : tuple of str
-        All of them, in the order of the training data.
-    texts : mapping of str to object
-        The columns of text, each with what stands there for a missing cell. All
-        others are numbers.
-    """
-
-    names: tuple[str, ...]
-    texts: Mapping[str, object]
+    columns: tuple[ColumnShares, ...] = ()
+    as_file: tuple[str, ...] = ()
 
 
 def score_table(
@@ -72,6 +59,9 @@ def score_table(
     data: str | Path,
     out: str | Path,
     *,
+    strict: bool = False,
+    separator: str = ",",
+    encoding: str = "utf-8",
     report: Callable[[int, float], None] | None = None,
 ) -> ScoreSummary:
     """Write the probability and the predicted label of every row of a table.
@@ -82,20 +72,30 @@ def score_table(
         A fitted binary classifier that was trained on named columns: a Pipeline, a
         search, a calibrated classifier and so on.
     data : str or path
-        The rows to score, a CSV or Parquet file with at least the columns of the
-        training data, in any order.
+        The rows to score, a CSV or Parquet file with at least the columns that the
+        model looks at, in any order; ``-`` is a CSV file at standard input.
     out : str or path
         The CSV or Parquet file to write. It has one row per row of ``data``, in the
         same order, with the columns ``_row`` (counted from 0), ``probability`` (of
         ``classes_[1]``) and ``prediction`` (the label).
+    strict : bool, default=False
+        Whether to refuse a table with a column of which the model knows no cell:
+        every one holds a category never seen in training or is missing. A column
+        of gaps alone passes if the model has met gaps in training.
+    separator : str, default=","
+        What stands between two cells of ``data``, if that is a CSV file: one
+        character of ASCII, or ``"tab"``.
+    encoding : str, default="utf-8"
+        Encoding of ``data``, if that is a CSV file.
     report : callable, default=None
         Called after each chunk with the rows done so far and roughly the fraction
-        of the input that they are, 0 to 1.
+        of the input that they are, 0 to 1; NaN if that is a pipe.
 
     Returns
     -------
     ScoreSummary
-        How many rows were scored and which columns were ignored.
+        How many rows were scored, which columns were ignored, and how much of the
+        others the model has never met.
 
     Raises
     ------
@@ -103,75 +103,107 @@ def score_table(
         If the estimator is no fitted binary classifier with named columns.
     TableError
         If the input cannot be read, lacks a column, or has a cell that cannot be
-        scored. Nothing is written then.
+        scored, or if it is refused as ``strict`` says. Nothing is written then.
     OutputError
         If the output cannot be written. Nothing is left at its path then, or what
         was there before.
     ValueError
-        If ``out`` ends in no known suffix.
+        If ``out`` ends in no known suffix, or there is no such separator or
+        encoding.
 
     Notes
     -----
     Rows are read, scored and written some thousand at a time, so memory does not
-    grow with the file. What is a number and what is text comes from the fitted
-    model, never from the first rows of the file.
+    grow with the file. What is a number and what is text comes from what the fitted
+    steps know of each column, never from the first rows of the file. A cell is taken
+    for the category that is written as it is, otherwise for the only one of the same
+    value: 1, 1.0 and 01, True and true, a date and its midnight. Words such as NA
+    are gaps in a column of text only if the model knows gaps there or imputes them.
+
+    Where the model cannot tell (functions, steps of other packages), the file says
+    what a column holds: a Parquet file by its types, a CSV file by all of its cells,
+    for which these columns are read once more before anything is scored.
     """
     suffix = Path(out).suffix.lower()
     if suffix not in SUFFIXES:
         msg = f"out must end in {', '.join(SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
-    table = open_table(data)
-    n_rows = 0
+    table = open_table(data, separator=separator, encoding=encoding)
+    reading = _Reading(columns, file_columns(table, columns.of_kind("file")))
     with (
         replaced_file(out) as file,
         open_writer(file, suffix, _output_schema(estimator)) as writer,
     ):
         for chunk in table.chunks(columns.names):
-            writer.write(_scored(estimator, columns, chunk))
-            n_rows += chunk.n_rows
+            writer.write(_scored(estimator, reading, chunk))
             if report is not None:
-                report(n_rows, chunk.read_fraction)
-    known = set(columns.names)
-    return ScoreSummary(n_rows, tuple(n for n in table.names if n not in known))
+                report(chunk.first_row + chunk.n_rows, chunk.read_fraction)
+        summary = reading.summary(table)
+        if strict:
+            _check_known(table, summary)
+    return summary
 
 
-def input_columns(estimator: Any) -> InputColumns:
-    """Return which columns a fitted classifier expects, and which hold text.
+@dataclass
+class _Reading:
+    """The columns to read, and how many of their cells were strange so far."""
 
-    Parameters
-    ----------
-    estimator : object
-        A fitted binary classifier.
+    columns: InputColumns
+    as_file: Mapping[str, FileColumn]
+    n_rows: int = 0
+    n_unseen: Counter[str] = field(default_factory=Counter)
+    n_missing: Counter[str] = field(default_factory=Counter)
 
-    Returns
-    -------
-    InputColumns
-        Names and kinds. A column is one of text if it was fitted by an encoder that
-        knows strings, an imputer of strings or a vectoriser.
+    def values(self, chunk: Chunk) -> dict[str, Any]:
+        """Return the columns of a chunk as the model was trained on them."""
+        values = {}
+        for column in self.columns.columns:
+            name = column.name
+            if column.kind == "dropped":
+                # Some estimators look for the column before they drop it.
+                values[name] = np.zeros(chunk.n_rows)
+                continue
+            if column.kind == "file":
+                cells = read_as_file(chunk, name, self.as_file[name])
+            else:
+                cells = read_cells(chunk, column)
+            self._count(name, cells)
+            values[name] = cells.values
+        self.n_rows += chunk.n_rows
+        return values
 
-    Raises
-    ------
-    ArtefactError
-        If the estimator has no ``predict_proba`` or no two ``classes_``, or was
-        trained on an array without column names.
-    """
-    described = type(estimator).__name__
-    n_classes = len(getattr(estimator, "classes_", ()))
-    if not hasattr(estimator, "predict_proba") or n_classes != 2:
+    def _count(self, name: str, cells: Cells) -> None:
+        """Count what the model has never met."""
+        self.n_unseen[name] += cells.n_unseen
+        self.n_missing[name] += cells.n_missing
+
+    def summary(self, table: Table) -> ScoreSummary:
+        """Return what was read."""
+        read = self.columns.names
+        shares = [
+            ColumnShares(
+                column.name,
+                self.n_unseen[column.name] / self.n_rows,
+                self.n_missing[column.name] / self.n_rows,
+                column.had_gaps,
+            )
+            for column in self.columns.columns
+            if column.kind != "dropped" and self.n_rows
+        ]
+        ignored = tuple(name for name in table.names if name not in set(read))
+        return ScoreSummary(self.n_rows, ignored, tuple(shares), tuple(self.as_file))
+
+
+def _check_known(table: Table, summary: ScoreSummary) -> None:
+    """Refuse a table with columns that tell the model nothing."""
+    lost = [column.description for column in summary.columns if column.is_lost]
+    if lost:
         msg = (
-            "model must be a fitted binary classifier with predict_proba, "
-            f"got {described} with {n_classes} classes."
+            f"{table.source} must hold cells that the model knows in every column if "
+            f"strict, got {len(lost)} columns without: {'; '.join(lost)}."
         )
-        raise ArtefactError(msg)
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        msg = (
-            f"model must be trained on named columns, got {described} without names. "
-            "Train it on a DataFrame."
-        )
-        raise ArtefactError(msg)
-    return InputColumns(tuple(names), _text_columns(estimator, tuple(names)))
+        raise TableError(msg)
 
 
 def _output_schema(estimator: Any) -> Any:
@@ -186,28 +218,21 @@ def _output_schema(estimator: Any) -> Any:
     )
 
 
-def _scored(estimator: Any, columns: InputColumns, chunk: Chunk) -> Any:
+def _scored(estimator: Any, reading: _Reading, chunk: Chunk) -> Any:
     """Return the output rows of one chunk."""
     schema = _output_schema(estimator)
     if chunk.n_rows == 0:
         return schema.empty_table()
-    cells = {name: _cells(chunk, columns, name) for name in columns.names}
-    frame = as_frame(cells)
+    values = reading.values(chunk)
+    frame = as_frame(values)
     try:
         probabilities = np.asarray(estimator.predict_proba(frame))[:, 1]
         predictions = estimator.predict(frame)
     except (TypeError, ValueError) as error:
-        raise TableError(_unfit_message(chunk, cells, error)) from error
+        raise TableError(_unfit_message(chunk, values, error)) from error
     _check_finite(chunk, probabilities)
     rows = np.arange(chunk.first_row, chunk.first_row + chunk.n_rows)
     return pa.table([rows, probabilities, predictions], schema=schema)
-
-
-def _cells(chunk: Chunk, columns: InputColumns, name: str) -> np.ndarray[Any, Any]:
-    """Return one column in the kind that the model was trained on."""
-    if name in columns.texts:
-        return chunk.texts(name, columns.texts[name])
-    return chunk.numbers(name)
 
 
 def _unfit_message(
@@ -250,57 +275,3 @@ def _check_finite(chunk: Chunk, probabilities: np.ndarray[Any, Any]) -> None:
             f"{float(probabilities[bad[0]])!r} in row {row} ({ROW_COUNT})."
         )
         raise TableError(msg)
-
-
-def _text_columns(step: Any, names: Sequence[str]) -> dict[str, object]:
-    """Return the columns of text among a step's inputs, with their missing value."""
-    if hasattr(step, "transformers_"):
-        found: dict[str, object] = {}
-        for _, transformer, columns in step.transformers_:
-            found |= _text_columns(transformer, _block_names(names, columns))
-        return found
-    found = dict.fromkeys(names, _missing_text(step)) if _reads_text(step) else {}
-    for inner in _inner_steps(step):
-        found |= _text_columns(inner, names)
-    return found
-
-
-def _inner_steps(step: Any) -> Iterator[Any]:
-    """Yield the fitted estimators inside one that see the same columns as it."""
-    if hasattr(step, "steps"):
-        for _, inner in step.steps:
-            yield inner
-            if hasattr(inner, "transformers_"):
-                return
-        return
-    for attribute in WRAPPED:
-        wrapped = getattr(step, attribute, None)
-        if wrapped is not None:
-            yield from wrapped if isinstance(wrapped, list) else (wrapped,)
-            return
-
-
-def _block_names(names: Sequence[str], columns: Any) -> list[str]:
-    """Return the names of a ColumnTransformer's block, however it selects them."""
-    if isinstance(columns, str | int):
-        columns = [columns]
-    if not isinstance(columns, slice):
-        columns = list(columns)
-        if all(isinstance(column, str) for column in columns):
-            return [*columns]
-    return [str(name) for name in np.asarray(names, dtype=object)[columns]]
-
-
-def _reads_text(step: Any) -> bool:
-    """Return whether a fitted step knows strings: encoder, imputer, reader of times."""
-    known = [*getattr(step, "categories_", ()), getattr(step, "statistics_", ())]
-    if hasattr(step, "vocabulary_") or hasattr(step, "time_formats_"):
-        return True
-    return any(isinstance(value, str) for values in known for value in values)
-
-
-def _missing_text(step: Any) -> object:
-    """Return what a step that reads text takes for a missing cell."""
-    categories = getattr(step, "categories_", ())
-    knows_none = any(value is None for values in categories for value in values)
-    return None if knows_none else np.nan

@@ -1,15 +1,13 @@
-"""CSV and Parquet files as chunks of named columns; knows nothing about models."""
+"""Chunks of named columns, and writers of rows; knows nothing about models."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
@@ -31,25 +29,16 @@ __all__ = [
     "RowWriter",
     "Table",
     "as_frame",
-    "open_table",
+    "check_columns",
     "open_writer",
-    "read_table",
 ]
 
 SUFFIXES = (".csv", ".parquet", ".pq")
 
-# A chunk of text is what pyarrow parses at a time, so it also bounds one record.
-CSV_CHUNK_BYTES = 1 << 22
-# 8 MB of float64 per chunk, whatever the number of columns.
-PARQUET_CHUNK_CELLS = 1 << 20
-PARQUET_BUFFER_BYTES = 1 << 20
-
 # The trainer works in float32 as soon as the data needs more than one batch.
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 ROW_COUNT = "rows are counted from 0"
-_FAILED_ROW = re.compile(r"In CSV column #(\d+): Row #(\d+): .*UTF8")
 
 
 @dataclass(frozen=True)
@@ -168,6 +157,27 @@ class Chunk:
             values[cells.is_null().to_numpy(zero_copy_only=False)] = missing
         return values
 
+    def scalars(self, name: str) -> Any:
+        """Return a column as the file holds it, if its cells are single values.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+
+        Returns
+        -------
+        pyarrow.Array
+            The cells.
+
+        Raises
+        ------
+        TableError
+            If they are lists or bytes for example.
+        """
+        self._text_kind(name)
+        return self.columns[name]
+
     def labels(self, name: str) -> np.ndarray[Any, Any]:
         """Return a column as class labels.
 
@@ -258,176 +268,36 @@ class Table(Protocol):
         """Yield the rows of the file in order."""
 
 
-@dataclass(frozen=True)
-class CsvTable:
-    """A comma-separated file in UTF-8 whose first line names the columns.
-
-    Attributes
-    ----------
-    source : str
-        The file, as the user named it.
-    names : tuple of str
-        The columns of the file.
-
-    Notes
-    -----
-    Every cell is read as text, and an empty one as missing. Lines without any
-    character are not rows.
-    """
-
-    source: str
-    names: tuple[str, ...]
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Yield the rows in order.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            The columns to read; the others are skipped.
-
-        Yields
-        ------
-        Chunk
-            Some thousand rows, as many as fit into a few MB of text.
-
-        Raises
-        ------
-        TableError
-            If the file cannot be read, a column is missing or occurs twice, a row
-            has too few or too many cells, or a quote is left open.
-        """
-        _check_columns(self, columns)
-        bad_rows: list[Any] = []
-        with _reading(self.source, bad_rows), Path(self.source).open("rb") as file:
-            counted = _QuoteCounter(file)
-            n_blocks = max(1.0, Path(self.source).stat().st_size / CSV_CHUNK_BYTES)
-            first_row = 0
-            # pyarrow makes one batch of each block, and reads many blocks ahead.
-            for done, batch in enumerate(_csv_reader(counted, columns, bad_rows), 1):
-                yield _chunk(self.source, first_row, batch, min(1.0, done / n_blocks))
-                first_row += batch.num_rows
-            counted.check(self.source)
-
-
-@dataclass(frozen=True)
-class ParquetTable:
-    """A Parquet file.
-
-    Attributes
-    ----------
-    source : str
-        The file, as the user named it.
-    names : tuple of str
-        The columns of the file.
-    """
-
-    source: str
-    names: tuple[str, ...]
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Yield the rows in order.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            The columns to read; the others are skipped.
-
-        Yields
-        ------
-        Chunk
-            As many rows as make about a million cells.
-
-        Raises
-        ------
-        TableError
-            If the file cannot be read, or a column is missing or occurs twice.
-        """
-        _check_columns(self, columns)
-        batch_size = max(1, PARQUET_CHUNK_CELLS // max(1, len(columns)))
-        with _reading(self.source), _parquet_file(self.source) as file:
-            n_rows = file.metadata.num_rows
-            first_row = 0
-            for batch in file.iter_batches(batch_size, columns=list(columns)):
-                last_row = first_row + batch.num_rows
-                yield _chunk(self.source, first_row, batch, last_row / n_rows)
-                first_row = last_row
-
-
-def open_table(path: str | Path) -> Table:
-    r"""Return a table of which only the column names have been read.
+def check_columns(table: Table, columns: Sequence[str]) -> None:
+    """Refuse columns that a table lacks or has more than once.
 
     Parameters
     ----------
-    path : str or path
-        A file whose name ends in ``.csv``, ``.parquet`` or ``.pq``.
-
-    Returns
-    -------
-    CsvTable or ParquetTable
+    table : Table
         The table.
+    columns : sequence of str
+        The columns that are wanted of it.
 
     Raises
     ------
     TableError
-        If the file is missing, empty, of another kind, or not readable.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "people.csv"
-    ...     _ = path.write_text("age,city\n31,Oslo\n,Bergen\n")
-    ...     table = open_table(path)
-    ...     chunk = next(table.chunks(["age"]))
-    >>> table.names
-    ('age', 'city')
-    >>> chunk.numbers("age")
-    array([31., nan])
+        If one is missing or occurs twice.
     """
-    source = str(path)
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        msg = f"{source} must end in {', '.join(SUFFIXES)}, got {suffix!r}."
-        raise TableError(msg)
-    if suffix == ".csv":
-        bad_rows: list[Any] = []
-        with _reading(source, bad_rows), Path(source).open("rb") as file:
-            reader = _csv_reader(file, (), bad_rows)
-            return CsvTable(source, tuple(reader.schema.names))
-    with _reading(source), _parquet_file(source) as file:
-        return ParquetTable(source, _named_columns(file.schema_arrow))
-
-
-def read_table(path: str | Path) -> Chunk:
-    """Return a whole table as one chunk.
-
-    Parameters
-    ----------
-    path : str or path
-        A file as in `open_table`.
-
-    Returns
-    -------
-    Chunk
-        All rows and all columns.
-
-    Raises
-    ------
-    TableError
-        If the file cannot be read.
-    """
-    table = open_table(path)
-    chunks = list(table.chunks(table.names))
-    n_rows = sum(chunk.n_rows for chunk in chunks)
-    columns = {
-        name: pa.concat_arrays(
-            [chunk.columns[name] for chunk in chunks] or [pa.nulls(0)]
+    counts = Counter(table.names)
+    missing = [name for name in columns if not counts[name]]
+    if missing:
+        msg = (
+            f"{table.source} must have the columns {_listed(columns)}, "
+            f"got none named {_listed(missing)}."
         )
-        for name in table.names
-    }
-    return Chunk(table.source, 0, n_rows, columns, 1.0)
+        raise TableError(msg)
+    repeated = [name for name in dict.fromkeys(columns) if counts[name] > 1]
+    if repeated:
+        msg = (
+            f"{table.source} must name each column once, "
+            f"got {_listed(repeated)} more than once."
+        )
+        raise TableError(msg)
 
 
 def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
@@ -463,13 +333,6 @@ class RowWriter(Protocol):
         """Finish the file."""
 
 
-def _named_columns(schema: Any) -> tuple[str, ...]:
-    """Return the columns of a Parquet file but the index that pandas keeps there."""
-    index = (schema.pandas_metadata or {}).get("index_columns", [])
-    unnamed = {name for name in index if str(name).startswith("__index_level_")}
-    return tuple(name for name in schema.names if name not in unnamed)
-
-
 @contextlib.contextmanager
 def open_writer(file: BinaryIO, suffix: str, schema: Any) -> Iterator[RowWriter]:
     """Open a writer of rows upon an open file.
@@ -502,156 +365,11 @@ def open_writer(file: BinaryIO, suffix: str, schema: Any) -> Iterator[RowWriter]
     writer.close()
 
 
-class _QuoteCounter:
-    """A binary file that counts the quotes that were read from it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._n_quotes = 0
-
-    @property
-    def closed(self) -> bool:
-        """Return whether the file is closed; pyarrow asks."""
-        return self._file.closed
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes."""
-        content = self._file.read(size)
-        self._n_quotes += content.count(b'"')
-        return content
-
-    def check(self, source: str) -> None:
-        """Refuse an odd number: pyarrow reads an open quote up to the file's end."""
-        if self._n_quotes % 2:
-            msg = (
-                f"{source} must close every quote, got an odd number of them "
-                f"({self._n_quotes})."
-            )
-            raise TableError(msg)
-
-
-@contextlib.contextmanager
-def _reading(source: str, bad_rows: Sequence[Any] = ()) -> Iterator[None]:
-    """Translate whatever can happen while a file is read."""
-    try:
-        yield
-    except TableError:
-        raise
-    except FileNotFoundError as error:
-        msg = f"{source} must be a file, got no file."
-        raise TableError(msg) from error
-    except (OSError, pa.ArrowException) as error:
-        if bad_rows:
-            msg = _row_message(source, bad_rows[0])
-        else:
-            msg = _read_message(source, error)
-        raise TableError(msg) from error
-
-
-def _row_message(source: str, row: Any) -> str:
-    """Describe a row with too few or too many cells."""
-    # pyarrow counts from 1, the line of the names included.
-    return (
-        f"{source} must have {row.expected_columns} cells in every row, got "
-        f"{row.actual_columns} in row {row.number - 2} ({ROW_COUNT})."
-    )
-
-
-def _read_message(source: str, error: Exception) -> str:
-    """Describe what pyarrow or the system say about a file."""
-    words = " ".join(str(error).split()).rstrip(".")
-    failed_row = _FAILED_ROW.match(words)
-    if failed_row:
-        row = int(failed_row[2]) - 2
-        return (
-            f"{source} must be text in UTF-8, got other bytes in row {row} "
-            f"({ROW_COUNT})."
-        )
-    if "straddling" in words:
-        return (
-            f"{source} must have rows of at most {CSV_CHUNK_BYTES} bytes, got a "
-            "longer one. A quote may have been left open."
-        )
-    if "mpty CSV file" in words:
-        return f"{source} must begin with the names of its columns, got none."
-    if isinstance(error, OSError) and error.strerror:
-        words = error.strerror
-    return f"{source} must be a readable table, got {words}."
-
-
-def _csv_reader(file: Any, columns: Sequence[str], bad_rows: list[Any]) -> Any:
-    """Return pyarrow's reader of a CSV file, every cell as text."""
-
-    def note_bad_row(row: Any) -> str:
-        bad_rows.append(row)
-        return "error"
-
-    return pa_csv.open_csv(
-        file,
-        # With threads, pyarrow does not know the number of a bad row.
-        read_options=pa_csv.ReadOptions(block_size=CSV_CHUNK_BYTES, use_threads=False),
-        parse_options=pa_csv.ParseOptions(
-            newlines_in_values=True, invalid_row_handler=note_bad_row
-        ),
-        convert_options=pa_csv.ConvertOptions(
-            include_columns=list(columns),
-            column_types=dict.fromkeys(columns, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
-    )
-
-
-def _parquet_file(source: str) -> Any:
-    """Return pyarrow's reader of a Parquet file, which reads page by page."""
-    return pq.ParquetFile(
-        source,
-        buffer_size=PARQUET_BUFFER_BYTES,
-        pre_buffer=False,
-        page_checksum_verification=True,
-    )
-
-
-def _check_columns(table: Table, columns: Sequence[str]) -> None:
-    """Refuse columns that the table lacks or has more than once."""
-    counts = Counter(table.names)
-    missing = [name for name in columns if not counts[name]]
-    if missing:
-        msg = (
-            f"{table.source} must have the columns {_listed(columns)}, "
-            f"got none named {_listed(missing)}."
-        )
-        raise TableError(msg)
-    repeated = [name for name in dict.fromkeys(columns) if counts[name] > 1]
-    if repeated:
-        msg = (
-            f"{table.source} must name each column once, "
-            f"got {_listed(repeated)} more than once."
-        )
-        raise TableError(msg)
-
-
 def _listed(names: Sequence[object], n_shown: int = 5) -> str:
     """Return names as a phrase, the first few of many."""
     shown = ", ".join(repr(name) for name in names[:n_shown])
     rest = len(names) - n_shown
     return f"{shown} and {rest} more" if rest > 0 else shown
-
-
-def _chunk(source: str, first_row: int, batch: Any, read_fraction: float) -> Chunk:
-    """Return a pyarrow RecordBatch as a chunk."""
-    columns = {
-        name: _decoded(column)
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    }
-    return Chunk(source, first_row, batch.num_rows, columns, read_fraction)
-
-
-def _decoded(cells: Any) -> Any:
-    """Return a pyarrow Array without dictionary encoding."""
-    if pa.types.is_dictionary(cells.type):
-        return cells.dictionary_decode()
-    return cells
 
 
 def _is_text(kind: Any) -> bool:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.forks import run_in_children
+
 Trainer = Callable[[Any], Any]  # from a Training to its members' results
 
 _thread = threading.local()
+run_in_children(lambda: vars(_thread).clear())  # a child trains alone
 
 
 def thread_trainer() -> Trainer | None:

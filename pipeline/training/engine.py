@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.training.interruption import Stop, never
 from pipeline.training.minibatches import (
     DROPOUT,
     Batch,
@@ -165,6 +166,8 @@ class MemberResult:
     earlier : dict of int to MemberResult
         What a run with this ``max_iter`` would have had, for the member's stops that
         were reached before the end.
+    interrupted : bool
+        Whether the user ended the training.
     """
 
     state: MemberState
@@ -173,6 +176,7 @@ class MemberResult:
     converged: bool
     diverged_epoch: int | None
     earlier: dict[int, MemberResult] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 EpochReport = Callable[[int, int, float, float | None], None]
@@ -186,6 +190,7 @@ def fit_many(
     batch_size: int,
     device: str = "cpu",
     report: EpochReport | None = None,
+    stop: Stop = never,
 ) -> list[MemberResult]:
     """Train every member to its end.
 
@@ -203,6 +208,9 @@ def fit_many(
         A torch device; results are always on the CPU.
     report : callable, optional
         Called with (member, epoch, loss, validation loss or None) after each epoch.
+    stop : callable, optional
+        Asked now and then between two steps. Once it says True, all members end with
+        the weights that they have, or with the best ones.
 
     Returns
     -------
@@ -225,7 +233,7 @@ def fit_many(
                 architecture, solver, chosen, batch_size, torch.device(device), team
             )
             block.numbers = numbers
-            results.update(block.run(report))
+            results.update(block.run(report, stop))
 
     with one_thread_per_kernel() as n_threads, Team(n_threads) as team:
         blocks = _blocks(architecture, members, batch_size, n_threads)
@@ -542,20 +550,31 @@ class Block:
         mean = over([n / len(self.batches) for n in self.row_counts])
         self.penalty_kernels = mean.value_kernels(self.parameters, self.losses)
 
-    def run(self, report: EpochReport | None) -> dict[int, MemberResult]:
+    def run(
+        self, report: EpochReport | None, stop: Stop = never
+    ) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
         while self.members:
-            self._begin_epoch()
-            self._begin_losses()
-            for piece in self.reader.read(self.orders):
-                for batch in piece.batches:
-                    self._step(batch)
-                self._add_losses(piece)
-            self._end_epoch(self.losses.tolist(), report)
-            self._take_out_stopped()
+            if self._train_epoch(stop):
+                self._end_epoch(self.losses.tolist(), report)
+                self._take_out([one.stopped for one in self.progress])
+            else:
+                self._take_out([True] * len(self.members))
         # Both refer to the block, which would keep its tables until a collection.
         del self.launch, self.reader
         return self.results
+
+    def _train_epoch(self, stop: Stop) -> bool:
+        """Take the steps of an epoch; return whether it came to its end."""
+        self._begin_epoch()
+        self._begin_losses()
+        for piece in self.reader.read(self.orders):
+            if stop():
+                return False
+            for batch in piece.batches:
+                self._step(batch)
+            self._add_losses(piece)
+        return True
 
     def _begin_epoch(self) -> None:
         """Set the epoch's learning rates, row orders and random streams."""
@@ -700,9 +719,9 @@ class Block:
         self.best_statistics.mean[place] = self.statistics.mean[place]
         self.best_statistics.variance[place] = self.statistics.variance[place]
 
-    def _take_out_stopped(self) -> None:
+    def _take_out(self, are_out: Sequence[bool]) -> None:
         """Hand out results of stopped members and close the gaps they leave."""
-        stopped = [place for place, one in enumerate(self.progress) if one.stopped]
+        stopped = [place for place, is_out in enumerate(are_out) if is_out]
         if not stopped:
             return
         for place in stopped:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 import torch
-from scipy.special import logit
+from scipy.special import logit, xlog1py, xlogy
 from torch import Tensor
 
 from pipeline.training.company import thread_trainer
+from pipeline.training.diagnosis import check_settings, divergence
 from pipeline.training.engine import (
     EpochReport,
     Hyperparameters,
@@ -25,9 +26,12 @@ from pipeline.training.engine import (
     MemberState,
     fit_many,
 )
+from pipeline.training.interruption import Stop, never, stopped_by_user
 from pipeline.training.lbfgs import fit_lbfgs
 from pipeline.training.minibatches import DenseRows, Rows, RowSet, SparseRows
-from pipeline.training.network import Architecture
+from pipeline.training.network import BATCH_NORM_EPSILON, Architecture
+from pipeline.training.optimizer import OPTIMIZERS
+from pipeline.training.standardisation import Standardisation
 
 MEMBER_SETTINGS = [
     name
@@ -65,17 +69,28 @@ class FitData:
 
 @dataclass(frozen=True)
 class FittedMembers:
-    """The members' weights, layer by layer, and how the training went."""
+    """The members' weights, layer by layer, and how the training went.
+
+    ``worst_loss`` is the highest of the members' cross-entropies on the rows that they
+    watched, in the end; ``prior_loss`` that of the class frequencies alone.
+    ``input_mean`` and ``input_deviation`` are what each member's normalisation
+    subtracts and divides by, in the units of the features; the standardisation in
+    front of it is included.
+    """
 
     coefs: list[list[Any]]
     intercepts: list[list[Any]]
+    standardisation: Standardisation | None
     input_mean: list[Any] | None
-    input_variance: list[Any] | None
+    input_deviation: list[Any] | None
     loss_curve: list[float]
     validation_loss_curve: list[float]
     best_loss: float
+    worst_loss: float
+    prior_loss: float
     n_iter: int
     converged: bool
+    interrupted: bool
     optimizer_state: list[dict[str, Any]]
 
 
@@ -144,14 +159,70 @@ def train_members(
         If a value overflows, batch normalisation has one row only, or the training
         diverges.
     """
+    standardisation = _standardisation(data, settings, past)
     # No name for the training here: its tables are freed where equal ones are known.
     train_all = thread_trainer()
     if past is not None or train_all is None:  # a run that goes on has no company
-        train_all = run
+        train_all = _train_alone
     results = train_all(
-        _prepared(data, settings, seeds, splits, held_out, past, column_names)
+        _prepared(
+            data,
+            settings,
+            seeds,
+            splits,
+            held_out,
+            past,
+            _Tables(standardisation, column_names),
+        )
     )
-    return _fitted(results, settings)
+    prior_loss = _prior_loss(data, data if held_out is None else held_out)
+    _check_finite_results(results, settings, float(data.weights.mean()))
+    worst_loss = max(_final_loss(one, data, settings) for one in results)
+    return _fitted(results, standardisation, worst_loss, prior_loss)
+
+
+def _final_loss(result: MemberResult, data: FitData, settings: dict[str, Any]) -> float:
+    """Return a member's cross-entropy on the rows that it watched, in the end."""
+    if result.validation_loss_curve:
+        return min(result.validation_loss_curve)
+    n_batches = -(-len(data.targets) // settings["batch_size"])
+    strength = settings["alpha"] * n_batches / (2 * data.weights.sum())
+    squares = sum(float(coef.double().square().sum()) for coef in result.state.coefs)
+    return float(result.loss_curve[-1] - strength * squares)
+
+
+def _prior_loss(data: FitData, watched: FitData) -> float:
+    """Return the loss on watched rows if every row gets the training rows' prior."""
+    share = _bounded(np.average(data.targets, weights=data.weights))
+    found = np.average(watched.targets, weights=watched.weights)
+    return float(-(xlogy(found, share) + xlog1py(1 - found, -share)))
+
+
+def _bounded(share: float) -> float:
+    """Return a share of the second class that has a logit."""
+    return float(np.clip(share, RAREST_PRIOR, 1 - RAREST_PRIOR))
+
+
+def _train_alone(training: Training) -> list[MemberResult]:
+    """Train now, to the end or until the user has had enough."""
+    with stopped_by_user() as stop:
+        results = run(training, stop=stop)
+        if not stop():
+            return results
+    if not all(one.loss_curve for one in results):
+        raise KeyboardInterrupt  # there is nothing to keep of some members
+    return [replace(one, interrupted=True) for one in results]
+
+
+def _standardisation(
+    data: FitData, settings: dict[str, Any], past: dict[str, Any] | None
+) -> Standardisation | None:
+    """Return how features are brought near zero and one before a normalisation."""
+    if settings["input_norm"] is None:
+        return None
+    if past is not None:
+        return Standardisation(*past["standardisation"])
+    return Standardisation.of(data.features, data.weights)
 
 
 def _prepared(
@@ -161,12 +232,14 @@ def _prepared(
     splits: list[tuple[Any, Any]] | None,
     held_out: FitData | None,
     past: dict[str, Any] | None,
-    column_names: Sequence[str],
+    tables: _Tables,
 ) -> Training:
     """Return the members that ``train_members`` is to train."""
-    dtype = getattr(torch, past["dtype"] if past else settings["dtype"])
-    table = _table(data, dtype, column_names)
-    watched = None if held_out is None else _table(held_out, dtype, column_names)
+    name = past["dtype"] if past else settings["dtype"]
+    check_settings(settings, name, float(data.weights.mean()))
+    dtype = getattr(torch, name)
+    table = tables.of(data, dtype)
+    watched = None if held_out is None else tables.of(held_out, dtype)
     members = []
     for number, seed in enumerate(seeds):
         train, validation = table, watched
@@ -174,7 +247,7 @@ def _prepared(
             train = _subset(table, splits[number][0])
             validation = _subset(table, splits[number][1])
         given = _hyperparameters(settings, seed, train)
-        state = None if past is None else _state(past, number)
+        state = None if past is None else _state(past, number, settings["solver"])
         members.append(Member(train, given, validation, state))
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
@@ -208,7 +281,9 @@ def _training(
     )
 
 
-def run(training: Training, report: EpochReport | None = None) -> list[MemberResult]:
+def run(
+    training: Training, report: EpochReport | None = None, stop: Stop = never
+) -> list[MemberResult]:
     """Train members by their solver's program, now and in this thread.
 
     Parameters
@@ -218,6 +293,8 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
     report : callable, optional
         Called with (member, epoch, loss, validation loss or None); the losses are
         printed where the training asks for it and no other report is given.
+    stop : callable, optional
+        Asked now and then whether the training is to end as it is.
 
     Returns
     -------
@@ -227,7 +304,7 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
     if report is None and training.verbose:
         report = print_epoch
     if training.solver == "lbfgs":
-        return fit_lbfgs(training.architecture, training.members, report)
+        return fit_lbfgs(training.architecture, training.members, report, stop)
     return fit_many(
         training.architecture,
         training.solver,
@@ -235,6 +312,7 @@ def run(training: Training, report: EpochReport | None = None) -> list[MemberRes
         batch_size=training.batch_size,
         device=training.device,
         report=report,
+        stop=stop,
     )
 
 
@@ -262,27 +340,53 @@ def print_epoch(member: int, epoch: int, loss: float, held_out: float | None) ->
     print(f"Member {member}, iteration {epoch}, loss = {loss:.8f}{tail}")  # noqa: T201
 
 
-def _table(data: FitData, dtype: torch.dtype, names: Sequence[str]) -> RowSet:
-    """Return the rows as tensors, the features without a copy where possible."""
-    numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
-    features: Rows
-    table: Any = data.features
-    if scipy.sparse.issparse(data.features):
+@dataclass(frozen=True)
+class _Tables:
+    """How checked rows become tensors.
+
+    Parameters
+    ----------
+    standardisation : Standardisation or None
+        What is done to the features on the way.
+    names : sequence of str
+        The columns, for messages.
+    """
+
+    standardisation: Standardisation | None
+    names: Sequence[str]
+
+    def of(self, data: FitData, dtype: torch.dtype) -> RowSet:
+        """Return rows as tensors, the features without a copy where possible."""
+        numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
+        kind = self._sparse if scipy.sparse.issparse(data.features) else self._dense
+        features = kind(data, numpy_dtype)
+        # By NumPy: torch would start a pool of its own in every thread that prepares
+        # a fit.
+        index = torch.from_numpy(np.arange(len(data.targets)))
+        targets = torch.from_numpy(data.targets.astype(numpy_dtype))
+        weights = torch.from_numpy(data.weights.astype(np.float64))
+        return RowSet(features, index, targets, weights)
+
+    def _sparse(self, data: FitData, dtype: np.dtype[Any]) -> Rows:
+        """Return a sparse table; a standardisation needs the values as they are."""
+        if self.standardisation is not None:
+            return SparseRows(data.features, self.standardisation)
         with np.errstate(over="ignore"):
-            matrix = table.astype(numpy_dtype, copy=False)
-        _check_finite(matrix.data, data, numpy_dtype, names)
-        features = SparseRows(matrix)
-    else:
-        with np.errstate(over="ignore"):
-            dense = np.asarray(data.features, dtype=numpy_dtype)
-        if dense.dtype != data.features.dtype:
-            _check_finite(dense, data, numpy_dtype, names)
-        features = DenseRows(tensor_over(dense))
-    # By NumPy: torch would start a pool of its own in every thread that prepares a fit.
-    index = torch.from_numpy(np.arange(len(data.targets)))
-    targets = torch.from_numpy(data.targets.astype(numpy_dtype))
-    weights = torch.from_numpy(data.weights.astype(np.float64))
-    return RowSet(features, index, targets, weights)
+            matrix = data.features.astype(dtype, copy=False)
+        _check_finite(matrix.data, data, dtype, self.names)
+        return SparseRows(matrix)
+
+    def _dense(self, data: FitData, dtype: np.dtype[Any]) -> Rows:
+        """Return a dense table."""
+        if self.standardisation is not None:
+            dense = np.empty(data.features.shape, dtype)
+            self.standardisation.apply(data.features, dense)
+        else:
+            with np.errstate(over="ignore"):
+                dense = np.asarray(data.features, dtype=dtype)
+        if dense.dtype != data.features.dtype or self.standardisation is not None:
+            _check_finite(dense, data, dtype, self.names)
+        return DenseRows(tensor_over(dense))
 
 
 def _check_finite(
@@ -337,43 +441,62 @@ def _hyperparameters(
     share = float((targets * weights).sum() / weights.sum())
     if targets.min() == targets.max():  # a stream may begin with one class
         share = 0.5
-    share = min(max(share, RAREST_PRIOR), 1 - RAREST_PRIOR)
-    return Hyperparameters(seed=seed, output_bias=float(logit(share)), **given)
+    return Hyperparameters(
+        seed=seed, output_bias=float(logit(_bounded(share))), **given
+    )
 
 
-def _state(past: dict[str, Any], member: int) -> MemberState:
-    """Return the state a member goes on from."""
+def _state(past: dict[str, Any], member: int, solver: str) -> MemberState:
+    """Return the state a member goes on from; another solver's moments are left."""
     network = past["networks"][member]
     kept = past["optimizer"][member] if past["optimizer"] else {}
     moments = {
         name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
     }
-    mean, variance = network.input_mean, network.input_variance
+    known = OPTIMIZERS[solver].moment_names if solver in OPTIMIZERS else ()
+    if set(moments) != set(known):
+        moments, kept = {}, kept | {"n_steps": 0}
+    coefs = [torch.tensor(coef) for coef in network.coefs]
+    mean, variance = None, None
+    if network.input_mean is not None:
+        shift, scale = past["standardisation"]
+        found = (network.input_mean - shift) / scale
+        mean = torch.tensor(found, dtype=coefs[0].dtype)
+        squares = (network.input_deviation / scale) ** 2 - BATCH_NORM_EPSILON
+        variance = torch.tensor(squares, dtype=coefs[0].dtype)
     return MemberState(
-        [torch.tensor(coef) for coef in network.coefs],
+        coefs,
         [torch.tensor(intercept) for intercept in network.intercepts],
-        None if mean is None else torch.tensor(mean),
-        None if variance is None else torch.tensor(variance),
+        mean,
+        variance,
         moments,
         kept.get("n_steps", 0),
         kept.get("n_epochs", past["n_epochs"]),
     )
 
 
-def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMembers:
-    """Return the members' results as plain numbers."""
+def _check_finite_results(
+    results: list[MemberResult], settings: dict[str, Any], row_weight: float
+) -> None:
+    """Refuse the results of a training that has diverged."""
     for result in results:
         if result.diverged_epoch is not None:
-            msg = (
-                f"Training diverged: weights or loss became non-finite in epoch "
-                f"{result.diverged_epoch}. The likely cause is unscaled input or "
-                f"learning_rate_init={settings['learning_rate_init']!r}: put a "
-                "StandardScaler in front or lower the learning rate."
+            dtype = str(result.state.coefs[0].dtype).removeprefix("torch.")
+            raise ValueError(
+                divergence(result.diverged_epoch, settings, dtype, row_weight)
             )
-            raise ValueError(msg)
+
+
+def _fitted(
+    results: list[MemberResult],
+    standardisation: Standardisation | None,
+    worst_loss: float,
+    prior_loss: float,
+) -> FittedMembers:
+    """Return the members' results as plain numbers."""
     states = [result.state for result in results]
     n_layers = len(states[0].coefs)
-    normed = states[0].input_mean is not None
+    mean, deviation = _normalisations(states, standardisation)
     watched = [one.validation_loss_curve or one.loss_curve for one in results]
     return FittedMembers(
         [[one.coefs[layer].numpy() for one in states] for layer in range(n_layers)],
@@ -381,17 +504,17 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             [one.intercepts[layer].numpy() for one in states]
             for layer in range(n_layers)
         ],
-        [one.input_mean.numpy() for one in states if one.input_mean is not None]
-        if normed
-        else None,
-        [one.input_variance.numpy() for one in states if one.input_variance is not None]
-        if normed
-        else None,
+        standardisation,
+        mean,
+        deviation,
         _mean_curve([one.loss_curve for one in results]),
         _mean_curve([one.validation_loss_curve for one in results]),
         float(np.mean([min(curve) for curve in watched])),
+        worst_loss,
+        prior_loss,
         max(len(one.loss_curve) for one in results),
         all(one.converged for one in results),
+        any(one.interrupted for one in results),
         [
             {
                 "moments": {name: value.numpy() for name, value in one.moments.items()},
@@ -401,6 +524,23 @@ def _fitted(results: list[MemberResult], settings: dict[str, Any]) -> FittedMemb
             for one in states
         ],
     )
+
+
+def _normalisations(
+    states: Sequence[MemberState], standardisation: Standardisation | None
+) -> tuple[list[Any] | None, list[Any] | None]:
+    """Return what each member subtracts from the features and divides them by."""
+    if standardisation is None:
+        return None, None
+    shift, scale = standardisation.shift, standardisation.scale
+    means, deviations = [], []
+    for state in states:
+        assert state.input_mean is not None
+        assert state.input_variance is not None
+        means.append(shift + scale * state.input_mean.double().numpy())
+        variance = state.input_variance.double().numpy()
+        deviations.append(scale * np.sqrt(variance + BATCH_NORM_EPSILON))
+    return means, deviations
 
 
 def _mean_curve(curves: list[list[float]]) -> list[float]:

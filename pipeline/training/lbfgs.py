@@ -23,6 +23,7 @@ from pipeline.training.engine import (
     MemberState,
     Scorer,
 )
+from pipeline.training.interruption import Stop, never
 from pipeline.training.minibatches import Batch, EpochReader, batch_starts
 from pipeline.training.network import (
     Architecture,
@@ -119,10 +120,14 @@ class Monitor:
     """Losses per iteration and the early stopping of one run."""
 
     def __init__(
-        self, problem: FullBatch, report: Callable[[int, float, float | None], None]
+        self,
+        problem: FullBatch,
+        report: Callable[[int, float, float | None], None],
+        stop: Stop,
     ) -> None:
         self.problem = problem
         self.report = report
+        self.stop = stop
         self.given = problem.member.hyperparameters
         self.validation = Evaluation.of(
             [problem.member.validation], problem.architecture.dtype, CPU
@@ -139,6 +144,8 @@ class Monitor:
         self.losses.append(loss)
         held_out = None if self.validation is None else self._held_out(vector)
         self.report(len(self.losses), loss, held_out)
+        if self.stop():
+            raise StopIteration
         if self.validation is not None and self.stalled > self.given.n_iter_no_change:
             raise StopIteration
 
@@ -164,6 +171,7 @@ def fit_lbfgs(
     architecture: Architecture,
     members: list[Member],
     report: EpochReport | None = None,
+    stop: Stop = never,
 ) -> list[MemberResult]:
     """Train every member by L-BFGS, one after the other.
 
@@ -176,6 +184,8 @@ def fit_lbfgs(
         ``max_iter`` and ``max_fun`` limit iterations and evaluations.
     report : callable, optional
         Called with (member, iteration, loss, validation loss or None).
+    stop : callable, optional
+        Asked after each iteration; once it says True, members end as they are.
 
     Returns
     -------
@@ -187,7 +197,7 @@ def fit_lbfgs(
     """
     with one_thread_per_kernel(), bare_kernels():
         return [
-            _fit_one(architecture, member, number, report)
+            _fit_one(architecture, member, number, report, stop)
             for number, member in enumerate(members)
         ]
 
@@ -197,6 +207,7 @@ def _fit_one(
     member: Member,
     number: int,
     report: EpochReport | None,
+    stop: Stop,
 ) -> MemberResult:
     """Train one member."""
     given = member.hyperparameters
@@ -206,7 +217,7 @@ def _fit_one(
         if report is not None:
             report(number, iteration, loss, held_out)
 
-    monitor = Monitor(problem, tell)
+    monitor = Monitor(problem, tell, stop)
     start = _start_vector(architecture, member, problem.layout)
     found = minimize(
         problem,

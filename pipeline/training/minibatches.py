@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.training.network import Logits, Units
+from pipeline.training.standardisation import Standardisation
 
 # Rows are gathered in pieces of about this many elements per member, so that a batch
 # is still in the cache when it is used and no second copy of the table is needed.
@@ -94,12 +95,18 @@ class DenseRows:
 
 
 class SparseRows:
-    """Rows of a compressed sparse row matrix, made dense a few at a time."""
+    """Rows of a compressed sparse row matrix, made dense a few at a time.
+
+    With a standardisation they are standardised then: shifted, most would not be zero.
+    """
 
     def __init__(
-        self, matrix: scipy.sparse.csr_matrix | scipy.sparse.csr_array
+        self,
+        matrix: scipy.sparse.csr_matrix | scipy.sparse.csr_array,
+        standardisation: Standardisation | None = None,
     ) -> None:
         self.matrix = matrix
+        self.standardisation = standardisation
         self.n_features = matrix.shape[1]
 
     def __len__(self) -> int:
@@ -107,7 +114,12 @@ class SparseRows:
 
     def gather(self, rows: Tensor, out: Tensor) -> None:
         """Write the rows to ``out``."""
-        dense = self.matrix[rows.cpu().numpy()].toarray()
+        chosen = self.matrix[rows.cpu().numpy()]
+        if self.standardisation is None:
+            dense = chosen.toarray()
+        else:
+            dense = np.empty(chosen.shape)
+            self.standardisation.apply(chosen, dense)
         out.copy_(torch.from_numpy(np.ascontiguousarray(dense)))
 
     def to(self, device: torch.device) -> Rows:  # noqa: ARG002

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -395,17 +395,17 @@ class Units:
     def __init__(self, values: Tensor) -> None:
         self.values = values
 
-    @cached_property
+    @property
     def units(self) -> Tensor:
         """The values without the ones."""
         return self.values[..., :-1]
 
-    @cached_property
+    @property
     def operand(self) -> Any:
         """What products take of the values, ones included."""
         return operand(self.values)
 
-    @cached_property
+    @property
     def transposed(self) -> Any:
         """The operand ``(n_members, width + 1, n_rows)``."""
         return operand(self.values.transpose(1, 2))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 ADAPTIVE_FACTOR = 5.0  # MLPClassifier's "adaptive": divide by 5, stop below 1e-6
 ADAPTIVE_FLOOR = 1e-6
+LARGEST_EXPONENT = 709.0  # of e, in float64
 
 
 @dataclass
@@ -48,6 +49,9 @@ class LearningRate:
     def at(self, epoch: int, rows_seen: int) -> float:
         """Return the rate of an epoch, counted from 0."""
         if self.kind == "invscaling":
+            # As a product it could not overflow, but would be rounded otherwise.
+            if self.power_t * math.log(rows_seen + 1) > LARGEST_EXPONENT:
+                return 0.0
             return self.initial / math.pow(rows_seen + 1, self.power_t)
         if self.kind == "cosine":
             return self.initial * 0.5 * (1 + math.cos(math.pi * epoch / self.max_iter))

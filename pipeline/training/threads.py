@@ -13,16 +13,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
 
 import numpy as np
 import torch
 
 from pipeline.blas_threads import OneBlasThread
+from pipeline.forks import HeldSetting
 
-_lock = threading.Lock()
-_active = 0
-_before = 1
+_kernel_threads = HeldSetting(
+    torch.get_num_threads, partial(torch.set_num_threads, 1), torch.set_num_threads
+)
 
 
 @contextmanager
@@ -43,20 +45,15 @@ def one_thread_per_kernel() -> Iterator[int]:
     Several fits may run in several threads at once: the last one to leave restores
     the count that the first one found.
     """
-    global _active, _before
-    with _lock:
-        if _active == 0:
-            _before = torch.get_num_threads()
-        _active += 1
-        threads = _before
     own = torch.get_num_threads()
+    holder = object()
+    threads = _kernel_threads.hold(holder)
     torch.set_num_threads(1)
     try:
         yield threads
     finally:
-        with _lock:
-            _active -= 1
-            torch.set_num_threads(_before if _active == 0 else own)
+        torch.set_num_threads(own)
+        _kernel_threads.release(holder)
 
 
 class Team:

@@ -77,8 +77,9 @@ class SharedTables:
 def arrays_of(part: Rows | Tensor) -> list[Any]:
     """Return the arrays that a table or tensor consists of."""
     if isinstance(part, SparseRows):
-        matrix = part.matrix
-        return [matrix.data, matrix.indices, matrix.indptr]
+        matrix, scaling = part.matrix, part.standardisation
+        given = [matrix.data, matrix.indices, matrix.indptr]
+        return given if scaling is None else [*given, scaling.shift, scaling.scale]
     if isinstance(part, DenseRows):
         return [part.values.numpy()]
     assert isinstance(part, Tensor)

@@ -1,0 +1,71 @@
+"""What no training can work with, and what is named when one has failed."""
+
+import re
+
+import pytest
+
+from pipeline import TorchBinaryClassifier
+from pipeline.training.diagnosis import check_settings, divergence
+
+SETTINGS = {
+    "solver": "adam",
+    "alpha": 1e-4,
+    "epsilon": 1e-8,
+    "weight_decay": 0.01,
+    "learning_rate_init": 0.001,
+    "batch_size": 32,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({}, "unscaled input or learning_rate_init=0.001: put"),
+        ({"solver": "sgd", "alpha": 1e6}, "alpha=1000000.0, whose penalty"),
+        ({"solver": "adam", "alpha": 1e6}, "unscaled input"),
+        ({"solver": "adamw", "weight_decay": 1e5}, "weight_decay=100000.0: lower it"),
+        ({"solver": "adamw", "epsilon": 1e-30}, "epsilon=1e-30: raise it"),
+        ({"solver": "sgd", "epsilon": 1e-30}, "unscaled input"),
+        ({"solver": "sgd", "learning_rate_init": 1e30}, "unscaled input"),
+        ({"solver": "adamw", "learning_rate_init": 1e30}, "unscaled input"),
+    ],
+)
+def test_the_cause_is_named(given, cause):
+    sentence = divergence(7, SETTINGS | given, "float32", row_weight=1.0)
+    assert sentence.startswith("Training diverged: weights or loss became non-finite")
+    assert f"in epoch 7. The likely cause is {cause}" in sentence
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row_weight", [1e-320, 1.0, 1e300])
+def test_usual_settings_are_fine(dtype, row_weight):
+    check_settings(SETTINGS | {"alpha": 0.0}, dtype, row_weight)
+    check_settings(SETTINGS, dtype, max(row_weight, 1e-30))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_infinite_penalty(dtype):
+    sentence = f"^alpha divided by the mean weight of a row must be .* in {dtype}, got "
+    with pytest.raises(ValueError, match=sentence + re.escape("0.0001 / 1e-320.")):
+        check_settings(SETTINGS, dtype, row_weight=1e-320)
+
+
+def network(**parameters):
+    given = {"hidden_layer_sizes": (8,), "max_iter": 50, "batch_size": 20}
+    return TorchBinaryClassifier(**given | {"random_state": 0} | parameters)
+
+
+def test_an_epsilon_that_is_0_in_float32(tiny_data):
+    with pytest.raises(ValueError, match=r"^epsilon must be >= 1\.2e-38 in float32, g"):
+        network(epsilon=1e-300).fit(*tiny_data)
+    model = network(epsilon=1e-300, dtype="float64", learning_rate="cosine")
+    assert model.fit(*tiny_data).score(*tiny_data) > 0.7
+
+
+def test_a_penalty_too_steep_for_the_step(tiny_data):
+    with pytest.raises(ValueError, match="The likely cause is alpha=1000000"):
+        network(alpha=1e6, solver="sgd").fit(*tiny_data)
+
+
+def test_a_power_that_overflows(tiny_data):
+    network(solver="sgd", learning_rate="invscaling", power_t=300).fit(*tiny_data)
