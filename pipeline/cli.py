@@ -21,7 +21,7 @@ from pipeline.csv_format import CsvFormat
 from pipeline.exceptions import OutputError
 from pipeline.signals import Terminated, raised_signals
 from pipeline.terminal import discard, outlived, show_any_letter
-from pipeline.wording import names, plain
+from pipeline.wording import plain
 
 __all__ = ["inspect", "main", "score"]
 
@@ -136,11 +136,11 @@ def score(
     finally:
         progress.clear()
     if summary.ignored:
-        stream.write(f"Ignored columns: {names(summary.ignored)}\n")
+        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
     if summary.as_file:
         stream.write(
             "Note: read as the file says, because the model does not tell: "
-            f"{names(summary.as_file)}\n"
+            f"{', '.join(map(repr, summary.as_file))}\n"
         )
     for column in summary.columns:
         if column.is_strange:
@@ -321,14 +321,7 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     from pipeline.commands.folders import folder_for_output
     from pipeline.commands.training import TrainingPlan, train
 
-    out = arguments.out
-    folder: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if out is None:
-        if arguments.data == STANDARD_INPUT:
-            arguments.refuse("argument --out: must be given if DATA is standard input")
-        # The name of a compressed table ends in two suffixes.
-        stem = Path(arguments.data.name.removesuffix(".gz")).stem
-        out, folder = MODELS / f"{stem}{MODEL_SUFFIX}", folder_for_output(MODELS)
+    out = arguments.out or _default_out(arguments)
     _check_no_input(arguments, out, arguments.data)
     plan = TrainingPlan(
         target=arguments.target,
@@ -339,8 +332,21 @@ def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
         positive=arguments.positive,
     )
     csv_format = CsvFormat(arguments.separator, arguments.encoding)
+    # A folder that the user names is not ours to make.
+    folder = (
+        folder_for_output(MODELS) if arguments.out is None else contextlib.nullcontext()
+    )
     with folder, outlived(stream) as report:
         train(arguments.data, out, plan, stream=report, csv_format=csv_format)
+
+
+def _default_out(arguments: argparse.Namespace) -> Path:
+    """Return the model file of a table, unless that has no name."""
+    if arguments.data == STANDARD_INPUT:
+        arguments.refuse("argument --out: must be given if DATA is standard input")
+    # The name of a compressed table ends in two suffixes.
+    stem = Path(arguments.data.name.removesuffix(".gz")).stem
+    return MODELS / f"{stem}{MODEL_SUFFIX}"
 
 
 def _run_score(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -399,6 +405,11 @@ def _path_with_suffix(text: str, suffixes: Sequence[str]) -> Path:
     return Path(text)
 
 
+def _name(text: str) -> str:
+    """Return a name as a file has it, also where arguments are not read as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
 def _csv_option(name: str) -> Callable[[str], str]:
     """Return what checks an argument that is a field of CsvFormat."""
 
@@ -415,12 +426,7 @@ def _csv_option(name: str) -> Callable[[str], str]:
 
 def _shown(data: Path) -> str:
     """Return how the report names a table."""
-    return "standard input" if data == STANDARD_INPUT else str(data)
-
-
-def _name(text: str) -> str:
-    """Return a name as a file has it, also where arguments are not read as UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return "standard input" if data == STANDARD_INPUT else plain(str(data))
 
 
 def _seed(text: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-__all__ = ["label", "listed", "name", "names", "parameters", "plain"]
+__all__ = ["label", "listed", "name", "parameters", "plain"]
 
 
 def plain(text: str) -> str:
@@ -55,27 +55,6 @@ def name(column: object) -> str:
     text = str(column)
     clear = text.isprintable() and text == text.strip() and not set(text) & set(",'\"")
     return text if text and clear else repr(text)
-
-
-def names(columns: Iterable[object]) -> str:
-    """Return the names of columns as a phrase.
-
-    Parameters
-    ----------
-    columns : iterable of str
-        The names.
-
-    Returns
-    -------
-    str
-        The names between commas.
-
-    Examples
-    --------
-    >>> names(["age", ""])
-    "age, ''"
-    """
-    return ", ".join(map(name, columns))
 
 
 def label(value: object) -> str:

@@ -224,8 +224,8 @@ TABLE = {
     ),
     "commands.training": Room(
         ours=(
-            "csv_format",
             "positive",
+            "csv_format",
             "assembly",
             "persistence",
             "scoring",
@@ -262,8 +262,8 @@ TABLE = {
             "csv_format",
             "scoring",
             "signals",
-            "wording",
             "terminal",
+            "wording",
             "commands",
             "commands.folders",
             "commands.training",

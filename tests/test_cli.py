@@ -94,7 +94,7 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
     code, out, err = run("score", "models/people.joblib", f"people.{suffix}",
                          "--out", "scored.csv")  # fmt: skip
     assert (code, err) == (0, "")
-    assert "Ignored columns: nothing, bought" in out
+    assert "Ignored columns: 'nothing', 'bought'" in out
     scored = pd.read_csv("scored.csv")
     right = scored["prediction"] == pd.read_csv("people.csv")["bought"]
     assert right.mean() > 0.8
@@ -187,7 +187,7 @@ def test_train_names_columns_that_may_not_be_meant_as_texts(run):
         (
             "bought",
             [f"--drop={name}" for name in ("age", "member", "city", "code")],
-            "people.csv must have a column to learn from, got none",
+            "people.csv must have a column to learn from, got none with values",
         ),
     ],
     ids=["unknown", "empty", "three", "drop", "categorical", "none"],
@@ -334,7 +334,7 @@ def test_score_warns_of_cells_that_training_never_saw(city_model, run):
     assert code == 0
     assert out == (
         "Ignored columns: ''\n"
-        "Note: read as the file says, because the model does not tell: code\n"
+        "Note: read as the file says, because the model does not tell: 'code'\n"
         "Scored 4 rows of new.csv into s.csv\n"
     )
     assert err == (

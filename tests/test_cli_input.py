@@ -61,7 +61,7 @@ def test_score_reads_another_separator_and_encoding(people, run):
     code, out, err = run("score", "model.joblib", "new.csv", "--out", "out.csv",
                          "--separator", "tab", "--encoding", "cp1252")  # fmt: skip
     assert (code, err) == (0, "")
-    assert out.startswith("Ignored columns: b\n")
+    assert out.startswith("Ignored columns: 'b'\n")
     np.testing.assert_array_equal(probabilities(), expected(people))
 
 
@@ -179,4 +179,4 @@ def test_a_cut_file_is_told_and_done(people, run, command):
 def test_names_are_printed_without_what_a_terminal_obeys(people, run):
     people.assign(**{"\x1b[2J": 1, "": 2}).to_csv("new.csv", index=False)
     _, out, _ = run("score", "model.joblib", "new.csv", "--out", "out.csv")
-    assert out.startswith("Ignored columns: b, '\\x1b[2J', ''\n")
+    assert out.startswith("Ignored columns: 'b', '\\x1b[2J', ''\n")

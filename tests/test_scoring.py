@@ -523,7 +523,7 @@ def test_dates_are_no_numbers(tmp_path):
         (["0", "1"], [0, 1]),
         (["0.5", "1"], [0.5, 1.0]),
         (["true", "false"], ["true", "false"]),
-        (["no", "x"], ["no", "x"]),
+        (["N", "x"], ["N", "x"]),
     ],
     ids=["whole", "numbers", "truths", "words"],
 )

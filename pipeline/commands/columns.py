@@ -167,7 +167,7 @@ def choose_columns(
             findings[name] = examine(table, name, may_be_index=is_leading)
     columns = Columns(findings)
     if not any(columns.by_kind.values()):
-        msg = f"{table.source} must have a column to learn from, got none."
+        msg = f"{table.source} must have a column to learn from, got none with values."
         raise TableError(msg)
     return columns
 

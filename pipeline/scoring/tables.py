@@ -38,7 +38,6 @@ SUFFIXES = (".csv", ".parquet", ".pq")
 # The trainer works in float32 as soon as the data needs more than one batch.
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 ROW_COUNT = "rows are counted from 0"
 
 
@@ -399,9 +398,8 @@ def _is_missing(cells: Any) -> Any:
     if not _is_text(cells.type):
         return missing
     words = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    return pc.or_(
-        missing, pc.is_in(words, value_set=pa.array(MISSING_WORDS, words.type))
-    )
+    gaps = pc.is_in(words, value_set=pa.array(MISSING_WORDS, words.type))
+    return pc.or_(missing, gaps)
 
 
 def _parse_numbers(cells: Any) -> Any:
