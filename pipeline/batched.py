@@ -345,6 +345,8 @@ class SharingBackend(Backend):
                 return_as="generator_unordered" if lazy else "list",
             )
         results = run(jobs)
+        executor = getattr(self.workers, "_workers", None)
+        queue = getattr(executor, "_call_queue", None)
         try:
             # "yield from" would close them itself, and joblib warn.
             for result in results:  # noqa: UP028
@@ -354,6 +356,8 @@ class SharingBackend(Backend):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of jobs that nobody needs now
                     results.close()
+            if queue is not None:
+                _end_feeder(executor, queue)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
         """Forget the tasks that have not begun."""
@@ -361,6 +365,15 @@ class SharingBackend(Backend):
 
     def terminate(self) -> None:
         """Leave the workers, which serve further calls."""
+
+
+def _end_feeder(executor: Any, queue: Any) -> None:
+    """End the thread that still writes to the workers of a loky executor that are dead.
+
+    loky 3.6 keeps the reading end of their pipe open, so that the write never ends.
+    """
+    if executor._flags.broken or executor._flags.shutdown:
+        queue._reader.close()
 
 
 _share_lock = threading.Lock()  # warning filters are the process's
