@@ -117,8 +117,9 @@ def nearly(cells: Any) -> Iterator[str]:
     --------
     >>> for words in nearly(pa.array(["12.5%", "3%", "0", "unknown"])):
     ...     print(words)
-    looks like percentages and is taken for text, because row 0 holds '12.5%'
-    is taken for text, because row 3 holds 'unknown'
+    looks like percentages, but is taken for text: row 0 (rows are counted from 0) \
+holds '12.5%'
+    is taken for text, because row 3 (rows are counted from 0) holds 'unknown'
     """
     words = pc.utf8_trim_whitespace(cells)
     gaps = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MISSING_WORDS))
@@ -126,14 +127,15 @@ def nearly(cells: Any) -> Iterator[str]:
     looks, odd = _most_like(words, present)
     if looks is not None:
         name, like = looks
-        row = int(like.argmax())
-        yield (
-            f"looks like {name} and is taken for text, because row {row} holds "
-            f"{cells[row].as_py()!r}"
-        )
+        yield f"looks like {name}, but is taken for text: {_place(cells, like)}"
     if odd is not None and odd.any():
-        row = int(odd.argmax())
-        yield f"is taken for text, because row {row} holds {cells[row].as_py()!r}"
+        yield f"is taken for text, because {_place(cells, odd)}"
+
+
+def _place(cells: Any, where: NDArray[np.bool_]) -> str:
+    """Return the first of some rows, and what it holds."""
+    row = int(where.argmax())
+    return f"row {row} (rows are counted from 0) holds {cells[row].as_py()!r}"
 
 
 def _most_like(
