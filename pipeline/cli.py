@@ -145,7 +145,9 @@ def score(
     for column in summary.columns:
         if column.is_strange:
             _warn(f"{column.description}.")
-    stream.write(f"Scored {summary.n_rows} rows of {_shown(data)} into {out}\n")
+    stream.write(
+        f"Scored {summary.n_rows} rows of {_shown(data)} into {plain(str(out))}\n"
+    )
 
 
 def inspect(model: Path, *, stream: TextIO) -> None:
@@ -167,7 +169,9 @@ def inspect(model: Path, *, stream: TextIO) -> None:
     from pipeline.persistence import load
 
     estimator = load(model)
-    described = {"file": f"{model}, {model.stat().st_size} bytes"} | facts(estimator)
+    described = {"file": f"{plain(str(model))}, {model.stat().st_size} bytes"} | facts(
+        estimator
+    )
     width = max(len(name) for name in described)
     for name, fact in described.items():
         stream.write(f"{name:<{width}}  {fact}\n")
