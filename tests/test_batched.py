@@ -976,6 +976,51 @@ def dies_once(path, value):
     return value
 
 
+LOST_WORKERS = """
+import os, signal, threading, time
+import joblib
+import numpy as np
+from joblib.externals.loky import reusable_executor
+from pipeline import batched_fits
+from pipeline.batched import SharingBackend
+
+run_all = SharingBackend._run_all
+
+def kill_all_before_they_read(backend, jobs):
+    n_runs.append(1)
+    if len(n_runs) % 2:
+        threading.Thread(target=kill_workers, daemon=True).start()
+    yield from run_all(backend, jobs)
+
+def kill_workers():
+    while not getattr(reusable_executor._executor, "_processes", None):
+        time.sleep(0.001)
+    for worker in list(reusable_executor._executor._processes):
+        os.kill(worker, signal.SIGKILL)
+
+def feeders():
+    names = [thread.name for thread in threading.enumerate()]
+    return names.count("QueueFeederThread")
+
+if __name__ == "__main__":
+    n_runs = []
+    SharingBackend._run_all = kill_all_before_they_read
+    table = np.zeros(100_000)  # more bytes than a pipe holds, too few for a file
+    for _ in range(2):
+        with batched_fits(backend="loky"):
+            found = joblib.Parallel(n_jobs=2)(
+                joblib.delayed(np.add)(table, value) for value in range(4)
+            )
+        assert [one[0] for one in found] == [0, 1, 2, 3]
+        reusable_executor._executor.shutdown(wait=True, kill_workers=True)
+        reusable_executor._executor = None
+    deadline = time.monotonic() + 10
+    while feeders() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    print(len(n_runs), feeders())
+"""
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 class TestOtherProcesses:
     @pytest.fixture
@@ -1108,6 +1153,18 @@ class TestOtherProcesses:
             )
         assert found == [0, 1, 2, 3]
         assert len(shares) > min(joblib.cpu_count(), 4)
+
+    @pytest.mark.slow  # new processes take seconds to start
+    def test_lost_before_they_have_read_leave_no_thread(self):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", LOST_WORKERS],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        n_runs, n_feeders = map(int, done.stdout.split())
+        assert n_runs == 4  # of which two lost their workers
+        assert n_feeders == 0
 
     @pytest.mark.slow
     def test_lost_too_often_end_the_search(self, table, monkeypatch):
