@@ -337,6 +337,27 @@ class SharingBackend(Backend):
 
     def _run_all(self, jobs: Sequence[Any]) -> Generator[Any, None, None]:
         """Yield the jobs' results, one by one where the backend can."""
+        used: list[tuple[Any, Any]] = []
+        try:
+            with closing(self._results(self._sent(jobs, used))) as results:
+                yield from results
+        finally:
+            for executor, queue in used:
+                _end_feeder(executor, queue)
+
+    def _sent(self, jobs: Sequence[Any], used: list[tuple[Any, Any]]) -> Iterator[Any]:
+        """Yield the jobs; note the executor and queue of loky, if those send them.
+
+        joblib forgets both at an error, and has them from the first job on.
+        """
+        executor = getattr(self.workers, "_workers", None)
+        queue = getattr(executor, "_call_queue", None)
+        if queue is not None:
+            used.append((executor, queue))
+        yield from jobs
+
+    def _results(self, jobs: Iterator[Any]) -> Generator[Any, None, None]:
+        """Yield the jobs' results; closed, end what still runs."""
         lazy = self.workers.supports_return_generator
         with joblib.parallel_config(backend=self.workers, n_jobs=-1):
             run = joblib.Parallel(
