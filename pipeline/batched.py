@@ -366,8 +366,6 @@ class SharingBackend(Backend):
                 return_as="generator_unordered" if lazy else "list",
             )
         results = run(jobs)
-        executor = getattr(self.workers, "_workers", None)
-        queue = getattr(executor, "_call_queue", None)
         try:
             # "yield from" would close them itself, and joblib warn.
             for result in results:  # noqa: UP028
@@ -377,8 +375,6 @@ class SharingBackend(Backend):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of jobs that nobody needs now
                     results.close()
-            if queue is not None:
-                _end_feeder(executor, queue)
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: ARG002
         """Forget the tasks that have not begun."""
