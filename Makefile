@@ -24,7 +24,7 @@ help:
 	@echo "make clean   remove .venv, .compat, caches and build output"
 
 demo: $(INSTALLED)
-	@$(BIN)/python -m pipeline demo
+	@$(BIN)/python -m torch_binary_classifier demo
 
 test: lint
 	$(BIN)/python -m pytest

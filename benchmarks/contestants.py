@@ -187,7 +187,7 @@ def mlp_parameters(case: Case, seed: int) -> dict[str, Any]:
 
 def new_classifier(job: Job, **changes: Any) -> Any:
     """Return an unfitted TorchBinaryClassifier."""
-    from pipeline import TorchBinaryClassifier
+    from torch_binary_classifier import TorchBinaryClassifier
 
     return TorchBinaryClassifier(
         **mlp_parameters(job.case, job.seed) | changes,

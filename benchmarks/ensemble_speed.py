@@ -51,7 +51,7 @@ def block_size_limit(n_members: int | None) -> contextlib.AbstractContextManager
     """Let the engine train at most `n_members` together; None is its own choice."""
     if n_members is None:
         return contextlib.nullcontext()
-    from pipeline.training import engine
+    from torch_binary_classifier.training import engine
 
     return mock.patch.object(engine, "block_size", return_value=n_members)
 

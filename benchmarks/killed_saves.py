@@ -16,15 +16,15 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline import ArtefactError, load
+from torch_binary_classifier import ArtefactError, load
 
 SAVES = """
 import sys
 import numpy as np
 import joblib
-from pipeline import save
+from torch_binary_classifier import save
 
-write = {"joblib.dump": joblib.dump, "pipeline.save": save}[sys.argv[1]]
+write = {"joblib.dump": joblib.dump, "torch_binary_classifier.save": save}[sys.argv[1]]
 model = {"weights": np.zeros(1_000_000)}
 write(model, sys.argv[2])
 print("saving", flush=True)
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=60)
     n_kills = parser.parse_args().kills
-    for writer in ("joblib.dump", "pipeline.save"):
+    for writer in ("joblib.dump", "torch_binary_classifier.save"):
         draws = random.Random(0)
         broken = [
             is_broken_by_a_kill(writer, draws.uniform(0, MOST_SECONDS))

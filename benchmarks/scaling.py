@@ -112,7 +112,7 @@ def fitted_scorer(contestant: str) -> Any:
     from sklearn.neural_network import MLPClassifier
 
     if contestant == "ours":
-        from pipeline import TorchBinaryClassifier as Estimator
+        from torch_binary_classifier import TorchBinaryClassifier as Estimator
     else:
         Estimator = MLPClassifier
     X, y = arena.make_data(Case("few", 2_000, PREDICT_FEATURES, (), 200, 1))

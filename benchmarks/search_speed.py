@@ -155,7 +155,7 @@ class Perceptron(nn.Module):
 
 
 def build_ours(case: Case, seed: int) -> Any:
-    from pipeline import TorchBinaryClassifier
+    from torch_binary_classifier import TorchBinaryClassifier
 
     return TorchBinaryClassifier(
         **arena.mlp_parameters(case, seed), dtype="float32", unscaled_input="ignore"
@@ -221,7 +221,7 @@ class Contestant:
 
     def context(self) -> contextlib.AbstractContextManager[None]:
         """Return what the search runs in."""
-        from pipeline import batched_fits
+        from torch_binary_classifier import batched_fits
 
         if self.batch_options is None:
             return contextlib.nullcontext()

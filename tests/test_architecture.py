@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "pipeline"
+PACKAGE = ROOT / "pipeline" / "torch_binary_classifier"
 
 
 @dataclass(frozen=True)
@@ -324,8 +324,8 @@ def expand(node: ast.ImportFrom, immediate: bool) -> Iterator[Import]:
 
 def is_module(name: str) -> bool:
     """Return whether one of our own modules has this name."""
-    path = ROOT.joinpath(*name.split("."))
-    return name.startswith("pipeline.") and (
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return name.startswith("torch_binary_classifier.") and (
         path.with_suffix(".py").exists() or path.is_dir()
     )
 
@@ -351,15 +351,18 @@ def find_violations(module: str, source: str) -> list[str]:
 def allows(room: Room, target: str) -> bool:
     """Return whether the room's table entry lists the target."""
     top = top_of(target)
-    if top == "pipeline":
-        return target.removeprefix("pipeline").removeprefix(".") in room.ours
+    if top == "torch_binary_classifier":
+        return (
+            target.removeprefix("torch_binary_classifier").removeprefix(".")
+            in room.ours
+        )
     return top in sys.stdlib_module_names or top in room.others
 
 
 def is_hasty(module: str, found: Import) -> bool:
     """Return whether a module that must start without torch would import it."""
     heavy = top_of(found.target) == "torch" or found.target.startswith(
-        "pipeline.training"
+        "torch_binary_classifier.training"
     )
     return heavy and found.immediate and module.startswith(WITHOUT_TORCH)
 
@@ -404,15 +407,31 @@ def test_module_imports_what_the_table_allows(module):
 @pytest.mark.parametrize(
     ("module", "source", "target"),
     [
-        ("validation", "from pipeline.classifier import x", "pipeline.classifier"),
-        ("training.network", "from pipeline.training import engine", "training.engine"),
+        (
+            "validation",
+            "from torch_binary_classifier.classifier import x",
+            "torch_binary_classifier.classifier",
+        ),
+        (
+            "training.network",
+            "from torch_binary_classifier.training import engine",
+            "training.engine",
+        ),
         ("training.engine", "import sklearn.base", "sklearn.base"),
         ("training.engine", "def late():\n    import pandas", "pandas"),
         ("training.minibatches", "from pathlib import Path", "pathlib"),
         ("forward", "import torch", "torch"),
-        ("classifier", "from pipeline.training import fitting", "training.fitting"),
+        (
+            "classifier",
+            "from torch_binary_classifier.training import fitting",
+            "training.fitting",
+        ),
         ("classifier", "class A:\n    import torch", "torch"),
-        ("persistence.artefact", "from pipeline import classifier", "classifier"),
+        (
+            "persistence.artefact",
+            "from torch_binary_classifier import classifier",
+            "classifier",
+        ),
     ],
 )
 def test_planted_violation_is_found(module, source, target):
@@ -422,7 +441,7 @@ def test_planted_violation_is_found(module, source, target):
 
 
 def test_late_import_of_the_trainer_is_allowed():
-    source = "def fit():\n    from pipeline.training import fitting"
+    source = "def fit():\n    from torch_binary_classifier.training import fitting"
     assert find_violations("classifier", source) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.assembly import (
+from torch_binary_classifier.assembly import (
     MAX_CATEGORIES,
     baselines,
     default_grid,
@@ -16,7 +16,7 @@ from pipeline.assembly import (
     tabular_pipeline,
     tuned,
 )
-from pipeline.classifier import TorchBinaryClassifier
+from torch_binary_classifier.classifier import TorchBinaryClassifier
 
 N_ROWS = 60
 

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier, UnscaledInputWarning
-from pipeline.classifier import RULES
+from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
+from torch_binary_classifier.classifier import RULES
 
 # Values that break each rule.
 BAD_VALUES = {

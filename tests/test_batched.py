@@ -38,10 +38,16 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier, batched, batched_fits, gathering, progress
-from pipeline.batched import SharingBackend, make_backend, run_share
-from pipeline.gathering import Abandoned
-from pipeline.training import together
+from torch_binary_classifier import (
+    TorchBinaryClassifier,
+    batched,
+    batched_fits,
+    gathering,
+    progress,
+)
+from torch_binary_classifier.batched import SharingBackend, make_backend, run_share
+from torch_binary_classifier.gathering import Abandoned
+from torch_binary_classifier.training import together
 
 TIMES = ("fit_time", "score_time", "_fit_time", "_score_time")
 
@@ -725,7 +731,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from pipeline import TorchBinaryClassifier, batched_fits
+from torch_binary_classifier import TorchBinaryClassifier, batched_fits
 
 def status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -794,7 +800,8 @@ INTERRUPTED = """
 import signal, sys, threading, time
 import numpy as np
 from sklearn.model_selection import GridSearchCV, cross_validate
-from pipeline import TorchBinaryClassifier, batched, batched_fits, gathering
+from torch_binary_classifier import TorchBinaryClassifier, batched_fits
+from torch_binary_classifier import batched, gathering
 
 X = np.random.default_rng(0).normal(size=(400, 5))
 y = (X[:, 0] > 0).astype(int)
@@ -982,8 +989,8 @@ import os, signal, threading, time
 import joblib
 import numpy as np
 from joblib.externals.loky import reusable_executor
-from pipeline import batched_fits
-from pipeline.batched import SharingBackend
+from torch_binary_classifier import batched_fits
+from torch_binary_classifier.batched import SharingBackend
 
 run_all = SharingBackend._run_all
 

@@ -3,8 +3,8 @@ import threading
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from pipeline import blas_threads
-from pipeline.blas_threads import OneBlasThread
+from torch_binary_classifier import blas_threads
+from torch_binary_classifier.blas_threads import OneBlasThread
 
 
 def counts():

@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 ROOT = Path(__file__).parents[1]
 STILL_FALLING = "ignore:max_iter=:sklearn.exceptions.ConvergenceWarning"

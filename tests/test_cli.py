@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from pipeline import cli
-from pipeline.cli import main
+from torch_binary_classifier import cli
+from torch_binary_classifier.cli import main
 
 N_ROWS = 80
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +153,9 @@ def test_train_gives_the_same_bits_for_the_same_seed(run):
 @pytest.mark.usefixtures("folder")
 def test_train_searches_a_grid(run, monkeypatch):
     grid = {"clf__alpha": [0.01, 100.0], "clf__max_iter": [20]}
-    monkeypatch.setattr("pipeline.commands.training.default_grid", lambda: grid)
+    monkeypatch.setattr(
+        "torch_binary_classifier.commands.training.default_grid", lambda: grid
+    )
     code, out, err = run("train", "people.csv", "--target", "bought", "--grid")
     assert (code, err) == (0, "")
     assert "Best: alpha=0.01, max_iter=20" in out
@@ -561,7 +563,7 @@ def test_what_needs_no_torch_imports_none(run):
     run("train", "people.csv", "--target", "bought", "--out", "model.joblib")
     code = """
         import sys
-        from pipeline.cli import main
+        from torch_binary_classifier.cli import main
 
         for arguments in (["--help"], ["score", "--help"], ["train"]):
             try:
@@ -585,8 +587,8 @@ def test_what_needs_no_torch_imports_none(run):
 def test_full_disk_is_code_4(model):
     code = f"""
         import resource, sys
-        from pipeline import persistence, scoring
-        from pipeline.cli import main
+        from torch_binary_classifier import persistence, scoring
+        from torch_binary_classifier.cli import main
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
         assert main(["score", {str(model)!r}, "new.csv", "--out", "scored.csv"]) == 4

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.cli import main
+from torch_binary_classifier.cli import main
 
 N_ROWS = 60
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,7 +74,7 @@ def test_score_reads_standard_input(people, run, monkeypatch):
 
 
 def test_progress_of_standard_input_knows_no_share(people, monkeypatch):
-    monkeypatch.setattr("pipeline.cli.LOG_SECONDS", 0.0)
+    monkeypatch.setattr("torch_binary_classifier.cli.LOG_SECONDS", 0.0)
     give(monkeypatch, people[["âge"]].to_csv(index=False).encode())
     stream = io.StringIO()
     assert main(["score", "model.joblib", "-", "--out", "out.csv"], stream) == 0
@@ -158,7 +158,7 @@ def test_lost_rows_are_refused(people, run):
     assert not Path("out.csv").exists()
 
 
-@pytest.mark.filterwarnings("always::pipeline.TableWarning")
+@pytest.mark.filterwarnings("always::torch_binary_classifier.TableWarning")
 @pytest.mark.parametrize("command", ["train", "score"])
 def test_a_cut_file_is_told_and_done(people, run, command):
     Path("new.csv").write_text(people.to_csv(index=False)[:-1])

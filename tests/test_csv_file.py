@@ -12,8 +12,14 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.exceptions import TableError, TableWarning
-from pipeline.scoring import csv_file, csv_rows, open_table, read_table, score_table
+from torch_binary_classifier.exceptions import TableError, TableWarning
+from torch_binary_classifier.scoring import (
+    csv_file,
+    csv_rows,
+    open_table,
+    read_table,
+    score_table,
+)
 
 TEXT = "näme,y\né,1\nß,2\n"
 COLUMNS = {"näme": ["é", "ß"], "y": ["1", "2"]}

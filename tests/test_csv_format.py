@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.csv_format import CsvFormat
+from torch_binary_classifier.csv_format import CsvFormat
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.exceptions import TableError, TableWarning
-from pipeline.scoring import csv_rows, open_table
-from pipeline.scoring.csv_rows import RowError, RowReader
+from torch_binary_classifier.exceptions import TableError, TableWarning
+from torch_binary_classifier.scoring import csv_rows, open_table
+from torch_binary_classifier.scoring.csv_rows import RowError, RowReader
 
 WHOLE = 1 << 22
 BLOCK_SIZES = (1, 2, 3, 7, WHOLE)

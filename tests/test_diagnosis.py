@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pipeline import TorchBinaryClassifier
-from pipeline.training.diagnosis import check_settings, divergence
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.training.diagnosis import check_settings, divergence
 
 SETTINGS = {
     "solver": "adam",

@@ -10,8 +10,8 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from pipeline.training import engine
-from pipeline.training.engine import (
+from torch_binary_classifier.training import engine
+from torch_binary_classifier.training.engine import (
     EVALUATION_ROWS,
     Evaluation,
     Hyperparameters,
@@ -21,15 +21,15 @@ from pipeline.training.engine import (
     block_size,
     fit_many,
 )
-from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
-from pipeline.training.network import (
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.network import (
     Architecture,
     DropoutLayer,
     InputStatistics,
     ParameterLayout,
     initial_parameters,
 )
-from pipeline.training.objective import member_losses
+from torch_binary_classifier.training.objective import member_losses
 
 CPU = torch.device("cpu")
 N_FEATURES = 5

@@ -8,10 +8,15 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from pipeline.training import engine
-from pipeline.training.engine import Hyperparameters, Member, MemberState, fit_many
-from pipeline.training.minibatches import DenseRows, RowSet
-from pipeline.training.network import ACTIVATIONS, Architecture
+from torch_binary_classifier.training import engine
+from torch_binary_classifier.training.engine import (
+    Hyperparameters,
+    Member,
+    MemberState,
+    fit_many,
+)
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet
+from torch_binary_classifier.training.network import ACTIVATIONS, Architecture
 
 SEEDS = range(20)
 

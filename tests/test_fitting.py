@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import TorchBinaryClassifier
-from pipeline.training import fitting
-from pipeline.training.engine import Hyperparameters, MemberResult, MemberState
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.training import fitting
+from torch_binary_classifier.training.engine import (
+    Hyperparameters,
+    MemberResult,
+    MemberState,
+)
 
 
 def result(losses, watched=()):

@@ -13,9 +13,9 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier, batched_fits
-from pipeline.forks import HeldSetting
-from pipeline.training.company import thread_trainer, trained_by
+from torch_binary_classifier import TorchBinaryClassifier, batched_fits
+from torch_binary_classifier.forks import HeldSetting
+from torch_binary_classifier.training.company import thread_trainer, trained_by
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -146,7 +146,7 @@ FORKS = """
 import os, signal, sys, threading, warnings
 import numpy as np
 from threadpoolctl import threadpool_info
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 warnings.simplefilter("ignore")
 task, n_forks, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from pipeline import forward
-from pipeline.forward import (
+from torch_binary_classifier import forward
+from torch_binary_classifier.forward import (
     ACTIVATIONS,
     BLOCK_ROWS,
     FittedNetwork,
@@ -23,14 +23,14 @@ from pipeline.forward import (
     member_logits,
     network_logits,
 )
-from pipeline.training.engine import Scorer
-from pipeline.training.network import (
+from torch_binary_classifier.training.engine import Scorer
+from torch_binary_classifier.training.network import (
     BATCH_NORM_EPSILON,
     Architecture,
     InputStatistics,
     ParameterLayout,
 )
-from pipeline.training.threads import one_thread_per_kernel
+from torch_binary_classifier.training.threads import one_thread_per_kernel
 
 N_FEATURES = 5
 SHAPES = [(), (1,), (7,), (32,), (33, 5)]

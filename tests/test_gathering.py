@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from pipeline import gathering
-from pipeline.gathering import (
+from torch_binary_classifier import gathering
+from torch_binary_classifier.gathering import (
     HELD_COPIES,
     Abandoned,
     Call,
@@ -19,12 +19,12 @@ from pipeline.gathering import (
     free_bytes,
     held_bytes,
 )
-from pipeline.training.company import thread_trainer
-from pipeline.training.engine import Hyperparameters, Member
-from pipeline.training.fitting import Training
-from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
-from pipeline.training.network import Architecture
-from pipeline.training.together import FitOutcome
+from torch_binary_classifier.training.company import thread_trainer
+from torch_binary_classifier.training.engine import Hyperparameters, Member
+from torch_binary_classifier.training.fitting import Training
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.together import FitOutcome
 
 GB = 1 << 30
 

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse
 from sklearn.metrics import roc_auc_score
 
-from pipeline import TorchBinaryClassifier
-from pipeline.holdout import draw_holders, splits, table_digest
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.holdout import draw_holders, splits, table_digest
 
 
 def network(**parameters):
@@ -141,7 +141,9 @@ def test_splits_are_what_the_holders_say(n_members):
 
 
 def test_table_digest_tells_tables_apart(rng, monkeypatch):
-    monkeypatch.setattr("pipeline.holdout.DIGEST_ELEMENTS", 8)  # several pieces
+    monkeypatch.setattr(
+        "torch_binary_classifier.holdout.DIGEST_ELEMENTS", 8
+    )  # several pieces
     X, y, places = rng.normal(size=(10, 3)), np.ones(10), np.arange(10)
     X[0] = 0.0
     others = [

@@ -9,9 +9,9 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from pipeline import TorchBinaryClassifier
-from pipeline.training import fitting
-from pipeline.training.interruption import never, stopped_by_user
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.training import fitting
+from torch_binary_classifier.training.interruption import never, stopped_by_user
 
 
 def press_ctrl_c():

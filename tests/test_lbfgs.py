@@ -11,10 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.training.engine import Hyperparameters, Member
-from pipeline.training.lbfgs import FullBatch, fit_lbfgs
-from pipeline.training.minibatches import DenseRows, RowSet
-from pipeline.training.network import Architecture
+from torch_binary_classifier.training.engine import Hyperparameters, Member
+from torch_binary_classifier.training.lbfgs import FullBatch, fit_lbfgs
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet
+from torch_binary_classifier.training.network import Architecture
 
 DATA = {
     "breast_cancer": lambda: load_breast_cancer(return_X_y=True),

@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 SCORES = [f"split{fold}_test_score" for fold in range(5)]
 

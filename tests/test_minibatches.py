@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from pipeline.training import minibatches
-from pipeline.training.minibatches import (
+from torch_binary_classifier.training import minibatches
+from torch_binary_classifier.training.minibatches import (
     DROPOUT,
     SHUFFLE,
     DenseRows,

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from pipeline.training.network import (
+from torch_binary_classifier.training.network import (
     ACTIVATIONS,
     Architecture,
     BatchNormInput,
@@ -18,8 +18,8 @@ from pipeline.training.network import (
     initial_parameters,
     run_all,
 )
-from pipeline.training.objective import Penalty, residual_kernels
-from pipeline.training.threads import one_thread_per_kernel
+from torch_binary_classifier.training.objective import Penalty, residual_kernels
+from torch_binary_classifier.training.threads import one_thread_per_kernel
 
 CPU = torch.device("cpu")
 N_ROWS, N_FEATURES, N_MEMBERS = 13, 4, 3

@@ -1,7 +1,6 @@
 """The lesson of benchmarks/normalization.py, as figures that must hold."""
 
 import pytest
-
 from benchmarks.normalization import (
     REAL_SERIES,
     SEEDS,

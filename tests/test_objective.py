@@ -4,8 +4,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from scipy.special import expit
 
-from pipeline.training.network import Architecture, ParameterLayout
-from pipeline.training.objective import Penalty, member_losses, residual_kernels
+from torch_binary_classifier.training.network import Architecture, ParameterLayout
+from torch_binary_classifier.training.objective import (
+    Penalty,
+    member_losses,
+    residual_kernels,
+)
 
 CPU = torch.device("cpu")
 LOGITS = [0.0, 1e-8, 0.5, 3.0, 20.0, 40.0, 88.0, 90.0, 104.0, 700.0, 750.0, 1e4]

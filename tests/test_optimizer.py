@@ -3,9 +3,9 @@ from functools import partial
 import pytest
 import torch
 
-from pipeline.training import optimizer as module
-from pipeline.training.network import Architecture, ParameterLayout
-from pipeline.training.optimizer import (
+from torch_binary_classifier.training import optimizer as module
+from torch_binary_classifier.training.network import Architecture, ParameterLayout
+from torch_binary_classifier.training.optimizer import (
     NEGLIGIBLE_MOMENT,
     NEGLIGIBLE_SQUARE,
     OPTIMIZERS,
@@ -13,7 +13,7 @@ from pipeline.training.optimizer import (
     adam_update,
     sgd_update,
 )
-from pipeline.training.threads import one_thread_per_kernel
+from torch_binary_classifier.training.threads import one_thread_per_kernel
 
 CPU = torch.device("cpu")
 SIZES = {

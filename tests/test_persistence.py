@@ -13,8 +13,13 @@ import joblib
 import numpy as np
 import pytest
 
-from pipeline.exceptions import ArtefactError, OutputError
-from pipeline.persistence import check_writable, load, replaced_file, save
+from torch_binary_classifier.exceptions import ArtefactError, OutputError
+from torch_binary_classifier.persistence import (
+    check_writable,
+    load,
+    replaced_file,
+    save,
+)
 
 WEIGHTS = {"weights": np.arange(10_000.0), "label": "yes"}
 
@@ -247,7 +252,7 @@ def test_load_names_a_module_that_is_not_installed(tmp_path, monkeypatch):
 def test_load_names_what_a_script_defined(tmp_path):
     path = tmp_path / "model.joblib"
     source = (
-        "from pipeline.persistence import save\n"
+        "from torch_binary_classifier.persistence import save\n"
         "def half(X):\n    return X / 2\n"
         f"save(half, {str(path)!r})"
     )

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.positive import PositiveClassifier, with_positive
+from torch_binary_classifier.positive import PositiveClassifier, with_positive
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.base import clone
 
-from pipeline.preparation import CategoriesAsTexts, TimesAsNumbers
+from torch_binary_classifier.preparation import CategoriesAsTexts, TimesAsNumbers
 
 DATES = ["1970-01-02", None, "1970-01-11 12:00"]
 

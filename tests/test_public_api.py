@@ -1,4 +1,4 @@
-"""What `import pipeline` offers, how it is documented, and what it costs."""
+"""What the package offers, how it is documented, and what importing it costs."""
 
 import ast
 import inspect
@@ -11,8 +11,8 @@ import pytest
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
-import pipeline
-from pipeline import TorchBinaryClassifier
+import torch_binary_classifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 PUBLIC = [
     "ArtefactError",
@@ -69,31 +69,33 @@ def find_faults(name):
 
 
 def test_all_lists_the_public_names():
-    assert sorted(pipeline.__all__) == PUBLIC
+    assert sorted(torch_binary_classifier.__all__) == PUBLIC
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_name_resolves_and_is_listed_by_dir(name):
-    assert getattr(pipeline, name) is not None
-    assert name in dir(pipeline)
+    assert getattr(torch_binary_classifier, name) is not None
+    assert name in dir(torch_binary_classifier)
 
 
 def test_unknown_name_is_refused_as_modules_do():
-    with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'x'"):
-        pipeline.x  # noqa: B018
+    with pytest.raises(
+        AttributeError, match="module 'torch_binary_classifier' has no attribute 'x'"
+    ):
+        torch_binary_classifier.x  # noqa: B018
 
 
 def test_version_is_the_installed_distribution():
-    assert pipeline.__version__ == version("torch-binary-classifier")
+    assert torch_binary_classifier.__version__ == version("torch-binary-classifier")
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "import pipeline",
-        "from pipeline import TorchBinaryClassifier; TorchBinaryClassifier()",
-        "import pipeline.scoring, pipeline.persistence",
-        "from pipeline import load, save",
+        "import torch_binary_classifier",
+        "import torch_binary_classifier as t; t.TorchBinaryClassifier()",
+        "import torch_binary_classifier.scoring, torch_binary_classifier.persistence",
+        "from torch_binary_classifier import load, save",
     ],
 )
 def test_import_leaves_torch_out(source):
@@ -102,7 +104,7 @@ def test_import_leaves_torch_out(source):
 
 def test_fit_brings_torch_in():
     source = (
-        "import sys; from pipeline import TorchBinaryClassifier; "
+        "import sys; from torch_binary_classifier import TorchBinaryClassifier; "
         "TorchBinaryClassifier(max_iter=1, n_iter_no_change=1, solver='sgd')"
         ".fit([[-1.0], [1.0]], [0, 1]); print('torch' in sys.modules)"
     )
@@ -112,7 +114,8 @@ def test_fit_brings_torch_in():
 
 
 @pytest.mark.parametrize(
-    "name", [f"pipeline.{name}" for name in PUBLIC if not name.startswith("_")]
+    "name",
+    [f"torch_binary_classifier.{name}" for name in PUBLIC if not name.startswith("_")],
 )
 def test_public_docstring_is_valid(name):
     assert find_faults(name) == []
@@ -120,13 +123,15 @@ def test_public_docstring_is_valid(name):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_method_docstring_is_valid(method):
-    assert find_faults(f"pipeline.TorchBinaryClassifier.{method}") == []
+    assert find_faults(f"torch_binary_classifier.TorchBinaryClassifier.{method}") == []
 
 
 def test_a_missing_parameter_is_a_fault(monkeypatch):
     doc = TorchBinaryClassifier.__doc__.replace("    alpha :", "    beta_alpha :")
     monkeypatch.setattr(TorchBinaryClassifier, "__doc__", doc)
-    codes = {code for code, _ in find_faults("pipeline.TorchBinaryClassifier")}
+    codes = {
+        code for code, _ in find_faults("torch_binary_classifier.TorchBinaryClassifier")
+    }
     assert {"PR01", "PR02"} <= codes
 
 

@@ -5,12 +5,22 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pipeline.training import engine, minibatches, network, optimizer, recording
-from pipeline.training.engine import Hyperparameters, Member, fit_many
-from pipeline.training.minibatches import DenseRows, RowSet
-from pipeline.training.network import Architecture
-from pipeline.training.optimizer import OPTIMIZERS, RECORDABLE
-from pipeline.training.recording import WARM_UP_STEPS, RecordedSteps, repeated
+from torch_binary_classifier.training import (
+    engine,
+    minibatches,
+    network,
+    optimizer,
+    recording,
+)
+from torch_binary_classifier.training.engine import Hyperparameters, Member, fit_many
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet
+from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.optimizer import OPTIMIZERS, RECORDABLE
+from torch_binary_classifier.training.recording import (
+    WARM_UP_STEPS,
+    RecordedSteps,
+    repeated,
+)
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.exceptions import OutputError
-from pipeline.persistence import check_writable, load, replaced_file, replacement
+from torch_binary_classifier.exceptions import OutputError
+from torch_binary_classifier.persistence import (
+    check_writable,
+    load,
+    replaced_file,
+    replacement,
+)
 
 
 def write(path, content):
@@ -91,7 +96,7 @@ def test_what_a_living_writer_writes_stays(path):
 
 WRITER = """
 import sys
-from pipeline.persistence import replaced_file
+from torch_binary_classifier.persistence import replaced_file
 with replaced_file(sys.argv[1]) as file:
     file.write(b"half")
     file.flush()
@@ -256,7 +261,7 @@ def test_folders_that_cannot_be_read_are_not_synced(path, monkeypatch):
 ENDLESS = """
 import sys, time
 from pathlib import Path
-from pipeline import cli, persistence
+from torch_binary_classifier import cli, persistence
 
 def run(arguments, stream):
     with persistence.replaced_file(sys.argv[1]) as file:
@@ -298,7 +303,7 @@ def test_stopped_command_leaves_nothing_behind(path, name, code):
 SAVES = """
 import sys
 import numpy as np
-from pipeline.persistence import save
+from torch_binary_classifier.persistence import save
 number = 0
 print("saving", flush=True)
 while True:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pipeline.training.schedule import ADAPTIVE_FLOOR, LearningRate
+from torch_binary_classifier.training.schedule import ADAPTIVE_FLOOR, LearningRate
 
 
 def make(kind, **changes):

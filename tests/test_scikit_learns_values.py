@@ -9,8 +9,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import Options, StrOptions, make_constraint
 
-from pipeline import TorchBinaryClassifier
-from pipeline.classifier import RULES
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.classifier import RULES
 
 CONSTRAINTS = {
     name: [make_constraint(constraint) for constraint in constraints]

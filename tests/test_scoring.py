@@ -24,10 +24,10 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from pipeline.assembly import tabular_pipeline
-from pipeline.classifier import TorchBinaryClassifier
-from pipeline.exceptions import ArtefactError, OutputError, TableError
-from pipeline.scoring import (
+from torch_binary_classifier.assembly import tabular_pipeline
+from torch_binary_classifier.classifier import TorchBinaryClassifier
+from torch_binary_classifier.exceptions import ArtefactError, OutputError, TableError
+from torch_binary_classifier.scoring import (
     as_frame,
     csv_rows,
     input_columns,

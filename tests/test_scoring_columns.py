@@ -27,8 +27,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from pipeline.exceptions import TableError
-from pipeline.scoring import (
+from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.scoring import (
     ColumnShares,
     csv_rows,
     input_columns,

@@ -22,8 +22,8 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from pipeline.classifier import TorchBinaryClassifier
-from pipeline.scoring import parquet_file, score_table
+from torch_binary_classifier.classifier import TorchBinaryClassifier
+from torch_binary_classifier.scoring import parquet_file, score_table
 
 N_ROWS = 24
 TOLERANCE = 1e-9

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from pipeline.signals import ENDING, Terminated, raised_signals
-from pipeline.training.interruption import never, stopped_by_user
+from torch_binary_classifier.signals import ENDING, Terminated, raised_signals
+from torch_binary_classifier.training.interruption import never, stopped_by_user
 
 
 def send(number):

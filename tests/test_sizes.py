@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 
 def peak():

@@ -3,7 +3,7 @@ import sklearn
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 VARIANTS = [
     TorchBinaryClassifier(),
@@ -27,7 +27,7 @@ IS_FAULTY = parse_version(sklearn.__version__) < parse_version("1.7")
 
 # The checks fit data far from 0 and for few iterations: both warnings are deserved.
 @pytest.mark.filterwarnings(
-    "ignore::pipeline.exceptions.UnscaledInputWarning",
+    "ignore::torch_binary_classifier.exceptions.UnscaledInputWarning",
     "ignore::sklearn.exceptions.ConvergenceWarning",
 )
 @parametrize_with_checks(

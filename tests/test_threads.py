@@ -5,7 +5,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from pipeline.training.threads import Team, bare_kernels, one_thread_per_kernel
+from torch_binary_classifier.training.threads import (
+    Team,
+    bare_kernels,
+    one_thread_per_kernel,
+)
 
 
 @pytest.fixture

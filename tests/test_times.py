@@ -7,7 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline.times import DURATION, fitting_formats, numbers, unread, written
+from torch_binary_classifier.times import (
+    DURATION,
+    fitting_formats,
+    numbers,
+    unread,
+    written,
+)
 
 YEAR_FIRST, DAY_FIRST, MONTH_FIRST = (
     "year-month-day",

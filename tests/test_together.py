@@ -8,12 +8,12 @@ import pytest
 import scipy.sparse
 import torch
 
-from pipeline.training import together
-from pipeline.training.engine import Hyperparameters, Member
-from pipeline.training.fitting import Training, run
-from pipeline.training.minibatches import DenseRows, RowSet, SparseRows
-from pipeline.training.network import Architecture
-from pipeline.training.together import (
+from torch_binary_classifier.training import together
+from torch_binary_classifier.training.engine import Hyperparameters, Member
+from torch_binary_classifier.training.fitting import Training, run
+from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.together import (
     SharedTables,
     group_members,
     train_together,

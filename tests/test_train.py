@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.cli import main
+from torch_binary_classifier.cli import main
 
 N_ROWS = 120
 ROOT = Path(__file__).resolve().parents[1]
@@ -164,7 +164,7 @@ def test_a_list_column_is_left_out(table, train):
 
 
 def test_worse_than_the_class_frequencies_is_told_last(table, train, monkeypatch):
-    from pipeline import assembly
+    from torch_binary_classifier import assembly
 
     monkeypatch.setattr(
         assembly.TorchBinaryClassifier,
@@ -203,7 +203,7 @@ def command(*arguments, **options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C"}
     environment |= {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
+        [sys.executable, "-m", "torch_binary_classifier", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.validation import (
+from torch_binary_classifier.validation import (
     AnyOf,
     Flag,
     LayerSizes,

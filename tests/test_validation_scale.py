@@ -8,8 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline import TorchBinaryClassifier, UnscaledInputWarning
-from pipeline.validation_scale import describe, strayed
+from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
+from torch_binary_classifier.validation_scale import describe, strayed
 
 
 def standardised(X, rows):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.scoring.vocabulary import Vocabulary
+from torch_binary_classifier.scoring.vocabulary import Vocabulary
 
 
 def vocabulary(*categories, dtype=None):

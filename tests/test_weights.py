@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from pipeline import TorchBinaryClassifier
+from torch_binary_classifier import TorchBinaryClassifier
 
 BALANCED = {"class_weight": "balanced"}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from pipeline import TorchBinaryClassifier
-from pipeline.training import fitting
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.training import fitting
 
 
 def network(**parameters):

@@ -1,0 +1,80 @@
+"""The public names of the package, imported on first use.
+
+Importing the package, loading a saved pipeline and scoring with it import no torch.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch_binary_classifier.batched import batched_fits as batched_fits
+    from torch_binary_classifier.classifier import (
+        TorchBinaryClassifier as TorchBinaryClassifier,
+    )
+    from torch_binary_classifier.exceptions import ArtefactError as ArtefactError
+    from torch_binary_classifier.exceptions import OutputError as OutputError
+    from torch_binary_classifier.exceptions import TableError as TableError
+    from torch_binary_classifier.exceptions import TableWarning as TableWarning
+    from torch_binary_classifier.exceptions import (
+        UnscaledInputWarning as UnscaledInputWarning,
+    )
+    from torch_binary_classifier.persistence import load as load
+    from torch_binary_classifier.persistence import save as save
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ArtefactError": "torch_binary_classifier.exceptions",
+    "OutputError": "torch_binary_classifier.exceptions",
+    "TableError": "torch_binary_classifier.exceptions",
+    "TableWarning": "torch_binary_classifier.exceptions",
+    "TorchBinaryClassifier": "torch_binary_classifier.classifier",
+    "UnscaledInputWarning": "torch_binary_classifier.exceptions",
+    "batched_fits": "torch_binary_classifier.batched",
+    "load": "torch_binary_classifier.persistence",
+    "save": "torch_binary_classifier.persistence",
+}
+
+__all__ = [
+    "ArtefactError",
+    "OutputError",
+    "TableError",
+    "TableWarning",
+    "TorchBinaryClassifier",
+    "UnscaledInputWarning",
+    "__version__",
+    "batched_fits",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    _register_backend()
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)
+
+
+def _batched_backend(**parameters: Any) -> Any:
+    """Return what ``joblib.parallel_config(backend="batched")`` stands for."""
+    return import_module("torch_binary_classifier.batched").make_backend(**parameters)
+
+
+@cache
+def _register_backend() -> None:
+    """Tell joblib of the backend: once, and not before the package is used.
+
+    joblib brings NumPy in, which the command line's help can do without.
+    """
+    import_module("joblib").register_parallel_backend("batched", _batched_backend)

@@ -1,0 +1,270 @@
+"""From columns to a tuned and measured Pipeline; knows scikit-learn, but no files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
+
+from torch_binary_classifier.classifier import TorchBinaryClassifier
+from torch_binary_classifier.preparation import CategoriesAsTexts, TimesAsNumbers
+
+__all__ = [
+    "MAX_CATEGORIES",
+    "N_FOLDS",
+    "baselines",
+    "default_grid",
+    "held_out_metrics",
+    "tabular_pipeline",
+    "tuned",
+]
+
+# One-hot columns that one column of text may become, the shared one included.
+MAX_CATEGORIES = 64
+# Texts that only one training row has share one column.
+MIN_ROWS_PER_CATEGORY = 2
+# Five folds of the ensemble, each with a row of either class.
+N_MEMBERS = 5
+# Folds of a search.
+N_FOLDS = 5
+
+
+def tabular_pipeline(
+    *,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    times: Sequence[str] | Mapping[str, str] = (),
+    classifier: Any = None,
+) -> Pipeline:
+    """Return an unfitted Pipeline for a table of numbers, categories and times.
+
+    Parameters
+    ----------
+    numeric : sequence of str
+        Columns of numbers. Missing values become the median, then each column is
+        brought to mean 0 and variance 1, however small its spread is beside its mean.
+    categorical : sequence of str
+        Columns of texts, codes or truth values, which become one-hot columns. A
+        missing cell is a category of its own. A category that one row alone has, or
+        that is not among the 63 most frequent, shares one column with the others of
+        that kind; a category first met in scoring counts as one of them.
+    times : sequence of str or mapping of str to str, default=()
+        Columns of dates or durations, as texts or by type. They become days since
+        1970-01-01 or seconds, and then are prepared like numbers. A mapping says how
+        texts are to be read, as `formats` of `TimesAsNumbers` does: needed only where
+        a day cannot be told from a month.
+    classifier : estimator, default=None
+        The last step; None for an ensemble of five networks, each of which stops
+        early on another fifth of the rows.
+
+    Returns
+    -------
+    Pipeline
+        The steps ``columns`` and ``clf``. Columns that are not named are dropped.
+
+    Raises
+    ------
+    ValueError
+        If no column is named, or one is named twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> table = pd.DataFrame({"age": [20, 30, None, 60], "city": ["Oslo", None] * 2})
+    >>> pipe = tabular_pipeline(
+    ...     numeric=["age"], categorical=["city"], classifier=LogisticRegression()
+    ... )
+    >>> pipe.fit(table, ["no", "no", "yes", "yes"]).predict_proba(table).shape
+    (4, 2)
+    """
+    _check_names([*numeric, *categorical, *times])
+    blocks = {
+        "numeric": (_numeric_steps(), list(numeric)),
+        "categorical": (_categorical_steps(), list(categorical)),
+        "times": (_time_steps(times), list(times)),
+    }
+    columns = ColumnTransformer(
+        [(kind, Pipeline(steps), names) for kind, (steps, names) in blocks.items()]
+    )
+    if classifier is None:
+        classifier = TorchBinaryClassifier(
+            early_stopping=True, n_members=N_MEMBERS, learning_rate_init=0.003
+        )
+    return Pipeline([("columns", columns), ("clf", classifier)])
+
+
+def baselines(
+    *,
+    numeric: Sequence[str],
+    categorical: Sequence[str],
+    times: Sequence[str] | Mapping[str, str] = (),
+) -> dict[str, Pipeline]:
+    """Return what a network has to beat, with the same preparation of the columns.
+
+    Parameters
+    ----------
+    numeric, categorical, times : sequence of str
+        As in `tabular_pipeline`.
+
+    Returns
+    -------
+    dict of str to Pipeline
+        A logistic regression, and the frequencies of the classes alone.
+
+    Examples
+    --------
+    >>> list(baselines(numeric=["age"], categorical=[]))
+    ['logistic regression', 'prior only']
+    """
+    classifiers = {
+        "logistic regression": LogisticRegression(max_iter=1000),
+        "prior only": DummyClassifier(strategy="prior"),
+    }
+    return {
+        name: tabular_pipeline(
+            numeric=numeric,
+            categorical=categorical,
+            times=times,
+            classifier=classifier,
+        )
+        for name, classifier in classifiers.items()
+    }
+
+
+def default_grid() -> dict[str, list[Any]]:
+    """Return the parameters that `train --grid` tries, for a step named ``clf``.
+
+    Returns
+    -------
+    dict of str to list
+        Two values each for width, step size and penalty, hence 8 candidates.
+
+    Examples
+    --------
+    >>> sorted(default_grid())
+    ['clf__alpha', 'clf__hidden_layer_sizes', 'clf__learning_rate_init']
+    """
+    return {
+        "clf__hidden_layer_sizes": [(32,), (128, 64)],
+        "clf__learning_rate_init": [0.001, 0.01],
+        "clf__alpha": [1e-4, 1e-2],
+    }
+
+
+def tuned(pipeline: Any, grid: Mapping[str, Sequence[Any]], X: Any, y: Any) -> Any:
+    """Return a fitted search for the parameters with the lowest log-loss.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        What to tune.
+    grid : mapping of str to sequence
+        The values to try of each parameter, by the name that ``set_params`` takes.
+    X : frame or array-like of shape (n_rows, n_columns)
+        Training rows.
+    y : array-like of shape (n_rows,)
+        Their labels.
+
+    Returns
+    -------
+    GridSearchCV
+        The search over 5 stratified folds; its ``best_estimator_`` is fitted on all
+        rows.
+
+    Examples
+    --------
+    >>> X, y = [[-1.0], [1.0]] * 5, ["no", "yes"] * 5
+    >>> tuned(LogisticRegression(), {"C": [0.1, 1.0]}, X, y).best_params_
+    {'C': 1.0}
+    """
+    search = GridSearchCV(
+        pipeline, dict(grid), cv=N_FOLDS, scoring="neg_log_loss", error_score="raise"
+    )
+    return search.fit(X, y)
+
+
+def held_out_metrics(fitted: Any, X: Any, y: Any) -> dict[str, float]:
+    """Return how well a fitted classifier does on rows that it has not seen.
+
+    Parameters
+    ----------
+    fitted : estimator
+        A fitted binary classifier with ``predict_proba``.
+    X : frame or array-like of shape (n_rows, n_columns)
+        Held-out rows, of both classes.
+    y : array-like of shape (n_rows,)
+        Their labels.
+
+    Returns
+    -------
+    dict of str to float
+        Log-loss in nats (lower is better), area under the ROC curve and accuracy
+        (both 0 to 1, higher is better).
+
+    Examples
+    --------
+    >>> prior = DummyClassifier(strategy="prior").fit([[0], [0]], ["no", "yes"])
+    >>> metrics = held_out_metrics(prior, [[1], [2]], ["no", "yes"])
+    >>> {name: round(value, 4) for name, value in metrics.items()}
+    {'log-loss': 0.6931, 'AUC': 0.5, 'accuracy': 0.5}
+    """
+    probabilities = fitted.predict_proba(X)
+    is_second = np.asarray(y) == fitted.classes_[1]
+    return {
+        "log-loss": float(log_loss(is_second, probabilities, labels=[False, True])),
+        "AUC": float(roc_auc_score(is_second, probabilities[:, 1])),
+        "accuracy": float(accuracy_score(y, fitted.predict(X))),
+    }
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse no column at all, and one of two kinds."""
+    if not names:
+        msg = "numeric, categorical and times must name at least one column, got none."
+        raise ValueError(msg)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = (
+            "numeric, categorical and times must name a column once, "
+            f"got {repeated} twice."
+        )
+        raise ValueError(msg)
+
+
+def _numeric_steps() -> list[tuple[str, Any]]:
+    """Return the preparation of numbers."""
+    return [
+        # Without the flag a column that is empty in one fold would be dropped.
+        ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+        # StandardScaler takes a column for constant, and does not divide it, if its
+        # deviation is below the rounding error of its sum of squares: around the
+        # median it never is.
+        ("center", RobustScaler(with_scaling=False)),
+        ("scale", StandardScaler()),
+    ]
+
+
+def _categorical_steps() -> list[tuple[str, Any]]:
+    """Return the preparation of categories."""
+    one_hot = OneHotEncoder(
+        handle_unknown="infrequent_if_exist",
+        min_frequency=MIN_ROWS_PER_CATEGORY,
+        max_categories=MAX_CATEGORIES,
+    )
+    return [("texts", CategoriesAsTexts()), ("one_hot", one_hot)]
+
+
+def _time_steps(times: Sequence[str] | Mapping[str, str]) -> list[tuple[str, Any]]:
+    """Return the preparation of dates and durations."""
+    formats = tuple(times.values()) if isinstance(times, Mapping) else None
+    return [("numbers", TimesAsNumbers(formats)), *_numeric_steps()]

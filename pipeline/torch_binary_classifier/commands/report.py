@@ -1,0 +1,158 @@
+"""What `train` and `demo` print; measures and decides nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from torch_binary_classifier import wording
+from torch_binary_classifier.assembly import held_out_metrics
+from torch_binary_classifier.commands.columns import Columns
+from torch_binary_classifier.scoring import Chunk
+from torch_binary_classifier.terminal import Output
+
+__all__ = [
+    "OURS",
+    "PRIOR",
+    "listed_metrics",
+    "write_columns",
+    "write_metrics",
+    "write_positive",
+    "write_search",
+    "write_verdict",
+]
+
+# The rows of the table of metrics that are compared.
+OURS, PRIOR = "this pipeline", "prior only"
+
+
+def write_columns(table: Chunk, columns: Columns, y: Any, stream: Output) -> None:
+    """Report what a table holds, and which of its columns need a second look.
+
+    Parameters
+    ----------
+    table : Chunk
+        The whole table.
+    columns : Columns
+        What its columns are taken for.
+    y : ndarray of shape (n_rows,)
+        The labels.
+    stream : text file
+        Where to write.
+    """
+    counts = {kind: len(names) for kind, names in columns.by_kind.items()}
+    classes = ", ".join(
+        f"{n} of {wording.name(label)}"
+        for label, n in sorted(Counter(y.tolist()).items())
+    )
+    times = f", {counts['times']} of dates or durations" if counts["times"] else ""
+    stream.write(
+        f"Read {table.n_rows} rows of {wording.plain(table.source)} ({classes}): "
+        f"{counts['numeric']} numeric and {counts['categorical']} categorical "
+        f"columns{times}\n"
+    )
+    for note in columns.notes:
+        stream.write(f"Note: {note}\n")
+
+
+def write_positive(labels: Any, positive: object, stream: Output) -> None:
+    """Report which class the probability is of, and how to choose the other one.
+
+    Parameters
+    ----------
+    labels : sequence of label
+        Both classes.
+    positive : label
+        The one that the probability is of.
+    stream : text file
+        Where to write.
+    """
+    (other,) = (label for label in labels if label != positive)
+    stream.write(
+        f"The probability is that of {wording.label(positive)} (--positive "
+        f"{wording.name(other)} for the other class)\n"
+    )
+
+
+def write_search(search: Any, stream: Output) -> None:
+    """Report what a search tried and found.
+
+    Parameters
+    ----------
+    search : GridSearchCV
+        A fitted search for the lowest log-loss.
+    stream : text file
+        Where to write.
+    """
+    results = search.cv_results_
+    for parameters, loss in zip(
+        results["params"], -results["mean_test_score"], strict=True
+    ):
+        stream.write(f"  log-loss {loss:.4f} with {wording.parameters(parameters)}\n")
+    stream.write(f"Best: {wording.parameters(search.best_params_)}\n")
+
+
+def write_metrics(
+    fitted: Mapping[str, Any], X: Any, y: Any, stream: Output
+) -> dict[str, dict[str, float]]:
+    """Measure fitted classifiers on held-out rows; report them side by side.
+
+    Parameters
+    ----------
+    fitted : mapping of str to estimator
+        The classifiers by name.
+    X : frame of shape (n_rows, n_columns)
+        The held-out rows.
+    y : ndarray of shape (n_rows,)
+        Their labels.
+    stream : text file
+        Where to write.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        The metrics of each classifier.
+    """
+    metrics = {name: held_out_metrics(model, X, y) for name, model in fitted.items()}
+    width = max(len(name) for name in metrics)
+    titles = "".join(f"{title:>10}" for title in next(iter(metrics.values())))
+    stream.write(f"On {len(y)} rows held out:\n  {'':<{width}}{titles}\n")
+    for name, values in metrics.items():
+        cells = "".join(f"{value:>10.4f}" for value in values.values())
+        stream.write(f"  {name:<{width}}{cells}\n")
+    return metrics
+
+
+def listed_metrics(metrics: Mapping[str, float]) -> str:
+    """Return metrics as a phrase.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        Metrics by name.
+
+    Returns
+    -------
+    str
+        Names and values between commas.
+    """
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def write_verdict(metrics: Mapping[str, Mapping[str, float]], stream: Output) -> None:
+    """Say so if a model does worse than the frequencies of the classes alone.
+
+    Parameters
+    ----------
+    metrics : mapping of str to mapping of str to float
+        The metrics on held-out rows of each classifier.
+    stream : text file
+        Where to write.
+    """
+    ours, prior = (metrics[name]["log-loss"] for name in (OURS, PRIOR))
+    if ours > prior:
+        stream.write(
+            "Do not use this model: on the held-out rows it is worse than the class "
+            f"frequencies alone (log-loss {ours:.4f} against {prior:.4f})\n"
+        )

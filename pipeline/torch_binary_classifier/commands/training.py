@@ -1,0 +1,146 @@
+"""The command `train`: from a table to a saved Pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sklearn.model_selection import train_test_split
+
+from torch_binary_classifier.assembly import (
+    baselines,
+    default_grid,
+    tabular_pipeline,
+    tuned,
+)
+from torch_binary_classifier.commands.columns import (
+    Columns,
+    choose_columns,
+    frame,
+    positive_label,
+    target,
+)
+from torch_binary_classifier.commands.report import (
+    OURS,
+    write_columns,
+    write_metrics,
+    write_positive,
+    write_search,
+    write_verdict,
+)
+from torch_binary_classifier.csv_format import CsvFormat
+from torch_binary_classifier.persistence import check_writable, save
+from torch_binary_classifier.positive import with_positive
+from torch_binary_classifier.scoring import read_table
+from torch_binary_classifier.terminal import Output
+from torch_binary_classifier.wording import plain
+
+__all__ = ["HELD_OUT_FRACTION", "TrainingPlan", "train"]
+
+HELD_OUT_FRACTION = 0.25
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train on a table.
+
+    Attributes
+    ----------
+    target : str
+        The column to predict.
+    categorical : tuple of str
+        Columns to treat as texts although they hold numbers.
+    drop : tuple of str
+        Columns to leave out.
+    grid : bool
+        Whether to search for the best parameters.
+    seed : int
+        Seed of the held-out rows and of the network.
+    positive : str or None
+        The label, as it is written, whose probability the model reports; None for
+        the second one in sorted order.
+    """
+
+    target: str
+    categorical: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    grid: bool = False
+    seed: int = 0
+    positive: str | None = None
+
+
+def train(
+    data: Path,
+    out: Path,
+    plan: TrainingPlan,
+    *,
+    stream: Output,
+    csv_format: CsvFormat | None = None,
+) -> None:
+    """Train on a table, report how well it went, and save the fitted Pipeline.
+
+    Parameters
+    ----------
+    data : path
+        The table, CSV or Parquet; ``-`` is a CSV file at standard input.
+    out : path
+        The model file to write.
+    plan : TrainingPlan
+        How to train.
+    stream : text file
+        Where the report goes.
+    csv_format : CsvFormat, default=None
+        Separator and encoding of a CSV file; None for a comma and UTF-8.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read, or its columns are unfit.
+    OutputError
+        If the model cannot be written; its folder is looked at before any work.
+    """
+    check_writable(out)
+    csv_format = csv_format or CsvFormat()
+    table = read_table(
+        data, separator=csv_format.separator, encoding=csv_format.encoding
+    )
+    y = target(table, plan.target)
+    positive = positive_label(y, plan.positive)
+    columns = choose_columns(
+        table, plan.target, categorical=plan.categorical, drop=plan.drop
+    )
+    write_columns(table, columns, y, stream)
+    write_positive(set(y.tolist()), positive, stream)
+    X, held_out_X, y, held_out_y = train_test_split(
+        frame(table, columns),
+        y,
+        test_size=HELD_OUT_FRACTION,
+        stratify=y,
+        random_state=plan.seed,
+    )
+    fitted = {OURS: _fitted(plan, columns, X, y, stream)}
+    for name, baseline in baselines(**columns.by_kind).items():
+        fitted[name] = baseline.fit(X, y)
+    metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
+    save(with_positive(fitted[OURS], positive), out)
+    stream.write(
+        f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
+    )
+    write_verdict(metrics, stream)
+
+
+def _fitted(
+    plan: TrainingPlan, columns: Columns, X: Any, y: Any, stream: Output
+) -> Any:
+    """Return the fitted pipeline of a plan."""
+    pipe = tabular_pipeline(**columns.by_kind).set_params(clf__random_state=plan.seed)
+    if not plan.grid:
+        stream.write("Training\n")
+        stream.flush()
+        return pipe.fit(X, y)
+    stream.write("Searching for the best parameters\n")
+    stream.flush()
+    search = tuned(pipe, default_grid(), X, y)
+    write_search(search, stream)
+    return search.best_estimator_

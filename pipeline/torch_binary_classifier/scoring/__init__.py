@@ -1,0 +1,25 @@
+"""Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
+
+from torch_binary_classifier.scoring.columns import (
+    InputColumn,
+    InputColumns,
+    input_columns,
+)
+from torch_binary_classifier.scoring.drift import ColumnShares
+from torch_binary_classifier.scoring.files import open_table, read_table
+from torch_binary_classifier.scoring.score import ScoreSummary, score_table
+from torch_binary_classifier.scoring.tables import Chunk, as_frame, open_writer
+
+__all__ = [
+    "Chunk",
+    "ColumnShares",
+    "InputColumn",
+    "InputColumns",
+    "ScoreSummary",
+    "as_frame",
+    "input_columns",
+    "open_table",
+    "open_writer",
+    "read_table",
+    "score_table",
+]

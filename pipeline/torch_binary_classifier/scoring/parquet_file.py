@@ -1,0 +1,144 @@
+"""Parquet files as chunks of named columns; read by pyarrow, page by page."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.scoring.streams import check_kind, reading
+from torch_binary_classifier.scoring.tables import Chunk, check_columns
+
+__all__ = ["ParquetTable", "open_parquet"]
+
+# 8 MB of float64 per chunk, whatever the number of columns.
+PARQUET_CHUNK_CELLS = 1 << 20
+PARQUET_BUFFER_BYTES = 1 << 20
+# Parquet files begin and end with these.
+MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class ParquetTable:
+    """A Parquet file.
+
+    Attributes
+    ----------
+    source : str
+        The file, as the user named it.
+    names : tuple of str
+        The columns of the file.
+    """
+
+    source: str
+    names: tuple[str, ...]
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Yield the rows in order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The columns to read; the others are skipped.
+
+        Yields
+        ------
+        Chunk
+            As many rows as make about a million cells.
+
+        Raises
+        ------
+        TableError
+            If the file cannot be read, or a column is missing or occurs twice.
+        """
+        check_columns(self, columns)
+        batch_size = max(1, PARQUET_CHUNK_CELLS // max(1, len(columns)))
+        with _opened(self.source) as file:
+            n_rows = file.metadata.num_rows
+            first_row = 0
+            for batch in file.iter_batches(batch_size, columns=list(columns)):
+                last_row = first_row + batch.num_rows
+                cells = {
+                    name: _decoded(column)
+                    for name, column in zip(
+                        batch.schema.names, batch.columns, strict=True
+                    )
+                }
+                yield Chunk(
+                    self.source, first_row, batch.num_rows, cells, last_row / n_rows
+                )
+                first_row = last_row
+
+
+def open_parquet(path: str | Path) -> ParquetTable:
+    """Return a Parquet file of which only the column names have been read.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    ParquetTable
+        The table.
+
+    Raises
+    ------
+    TableError
+        If the file is missing, a pipe, of another kind, or not readable.
+    """
+    source = str(path)
+    with reading(source):
+        if Path(path).is_fifo():
+            msg = (
+                f"{source} must be an ordinary file, as Parquet is not read in one "
+                "pass, got a pipe."
+            )
+            raise TableError(msg)
+        with Path(path).open("rb") as file:
+            head = file.read(len(MAGIC))
+    if head != MAGIC:
+        check_kind(source, "a Parquet file", head)
+    with _opened(source) as file:
+        return ParquetTable(source, _named_columns(file.schema_arrow))
+
+
+@contextlib.contextmanager
+def _opened(source: str) -> Iterator[Any]:
+    """Open pyarrow's reader of a file, and translate what it says."""
+    try:
+        with (
+            reading(source),
+            pq.ParquetFile(
+                source,
+                buffer_size=PARQUET_BUFFER_BYTES,
+                pre_buffer=False,
+                page_checksum_verification=True,
+            ) as file,
+        ):
+            yield file
+    except pa.ArrowException as error:
+        words = " ".join(str(error).split()).rstrip(".")
+        msg = f"{source} must be a readable table, got {words}."
+        raise TableError(msg) from error
+
+
+def _named_columns(schema: Any) -> tuple[str, ...]:
+    """Return the columns of a Parquet file but the index that pandas keeps there."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    unnamed = {name for name in index if str(name).startswith("__index_level_")}
+    return tuple(name for name in schema.names if name not in unnamed)
+
+
+def _decoded(cells: Any) -> Any:
+    """Return a pyarrow Array without dictionary encoding."""
+    if pa.types.is_dictionary(cells.type):
+        return cells.dictionary_decode()
+    return cells

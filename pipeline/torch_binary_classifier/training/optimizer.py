@@ -1,0 +1,335 @@
+"""Adam, AdamW and SGD on flat buffers, with hyperparameters per member.
+
+Knows flat tensors and the runs of members that share hyperparameters; nothing of
+layers or losses. One fused call updates a whole run of equal members, which is 3 to
+7 times faster than the same update in single tensor operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from torch_binary_classifier.training.network import ParameterLayout
+from torch_binary_classifier.training.products import operand
+
+# Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
+# arithmetic on those is slow. Below these sizes a moment has no effect.
+NEGLIGIBLE_MOMENT = 1e-30
+NEGLIGIBLE_SQUARE = 1e-36
+
+FUSED_ADAM = getattr(torch, "_fused_adam_", None)
+FUSED_SGD = getattr(torch, "_fused_sgd_", None)
+
+
+@dataclass(frozen=True)
+class StepSize:
+    """What one member's update depends on besides its gradient."""
+
+    learning_rate: float
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = True
+
+
+Parts = dict[str, list[Tensor]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring members with one step size, and the call that updates them.
+
+    Preparing the call once saves 6 microseconds a step.
+    """
+
+    size: StepSize
+    update: Callable[[], object]
+
+
+class Optimizer(Protocol):
+    """Moves the parameters along the gradients."""
+
+    moments: dict[str, Tensor]
+    n_steps: int
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Take every member's step size, until the next call."""
+
+    def count(self) -> None:
+        """Begin a step."""
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
+
+    def flush(self) -> None:
+        """Set moments without effect to 0."""
+
+
+class _Flat:
+    """The buffers of an optimizer and their division into runs of members."""
+
+    moment_names: tuple[str, ...] = ()
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        self.layout = layout
+        self.parameters = parameters
+        self.gradients = gradients
+        self.moments = {
+            name: torch.zeros_like(parameters) for name in self.moment_names
+        }
+        self.n_steps = 0
+        self.step_count = torch.zeros((), device=parameters.device)
+        self._counter = operand(self.step_count)
+        self.runs: list[Run] = []
+        self._sizes: list[StepSize] = []
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs of equal step size."""
+        if list(sizes) == self._sizes:
+            return
+        self._sizes = list(sizes)
+        buffers = {"parameters": self._moved(), "gradients": self.gradients}
+        buffers |= self.moments
+        self.runs, first = [], 0
+        for size, members in groupby(self._sizes):
+            last = first + len(list(members))
+            parts = {
+                name: self.layout.segments(flat, first, last)
+                for name, flat in buffers.items()
+            }
+            self.runs.append(Run(size, self._prepared(size, parts)))
+            first = last
+
+    def _moved(self) -> Tensor:
+        """Return the buffer that the runs' updates move."""
+        return self.parameters
+
+    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+        """Return the update of a run of members."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Update the parameters in place from the gradients."""
+        self.count()
+        self.update()
+
+    def count(self) -> None:
+        """Begin a step."""
+        self.n_steps += 1
+        self._counter[...] = self.n_steps
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
+        for run in self.runs:
+            run.update()
+
+    def flush(self) -> None:
+        """Do nothing: there is no moment that could become denormal."""
+
+
+class Adam(_Flat):
+    """Adam as in ``torch.optim.Adam``.
+
+    References
+    ----------
+    .. [1] D. Kingma, J. Ba, "Adam", 2015, algorithm 1.
+    """
+
+    moment_names = ("first_moment", "second_moment")
+
+    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+        """Return the update of a run of members."""
+        return adam_update(size, parts, self.step_count)
+
+    def flush(self) -> None:
+        """Set moments without effect to 0."""
+        first, second = self.moments.values()
+        torch.ops.aten.hardshrink.out(first, NEGLIGIBLE_MOMENT, out=first)
+        torch.ops.aten.hardshrink.out(second, NEGLIGIBLE_SQUARE, out=second)
+
+
+class DecoupledDecay(_Flat):
+    """Shrinks the weights, not the biases, before every update."""
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        super().__init__(layout, parameters, gradients)
+        self.mask = layout.weight_mask(parameters.device)
+        self.keep = torch.ones_like(parameters)
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs and set what each weight keeps per step."""
+        super().set_step_sizes(sizes)
+        lost = [size.learning_rate * size.weight_decay for size in sizes]
+        self.layout.spread(lost, self.keep)
+        self.keep.mul_(self.mask).neg_().add_(1.0)
+
+    def update(self) -> None:
+        """Shrink the weights, then update."""
+        self.parameters.mul_(self.keep)
+        super().update()
+
+
+class AdamW(DecoupledDecay, Adam):
+    """Adam with decoupled weight decay on the weights, not on the biases.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019,
+       algorithm 2.
+    """
+
+
+class TensorRates(_Flat):
+    """Reads learning rates and step counts from tensors only.
+
+    A recorded step repeats with the numbers of its recording; what changes must lie
+    in memory. Updates at learning rate 1 move a buffer of zeros, which is added to
+    the parameters times each member's own rate.
+    """
+
+    def __init__(
+        self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        super().__init__(layout, parameters, gradients)
+        self.moves = torch.zeros_like(parameters)
+        self.rates = torch.zeros_like(parameters)
+        self._begun = False
+
+    def set_step_sizes(self, sizes: Sequence[StepSize]) -> None:
+        """Divide the members into runs that are equal but for their rates."""
+        super().set_step_sizes([replace(size, learning_rate=1.0) for size in sizes])
+        self.layout.spread([size.learning_rate for size in sizes], self.rates)
+
+    def _moved(self) -> Tensor:
+        """Return the buffer of zeros."""
+        return self.moves
+
+    def count(self) -> None:
+        """Begin a step; the steps count themselves in memory."""
+        if not self._begun:  # at 0, or where another run has ended
+            self.step_count.fill_(self.n_steps)
+            self._begun = True
+        self.n_steps += 1
+
+    def update(self) -> None:
+        """Update the parameters in place from the gradients: kernels only."""
+        self.step_count.add_(1.0)
+        super().update()
+        self.parameters.addcmul_(self.moves, self.rates)
+        self.moves.zero_()
+
+
+class SGD(_Flat):
+    """Stochastic gradient descent with momentum as in ``torch.optim.SGD``.
+
+    References
+    ----------
+    .. [1] I. Sutskever et al., "On the importance of initialization and momentum in
+       deep learning", 2013, section 2.
+    """
+
+    moment_names = ("velocity",)
+
+    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+        """Return the update of a run of members."""
+        return sgd_update(size, parts)
+
+
+class RecordableAdam(TensorRates, Adam):
+    """Adam for steps that are recorded."""
+
+
+class RecordableAdamW(DecoupledDecay, TensorRates, Adam):
+    """AdamW for steps that are recorded."""
+
+
+class RecordableSGD(TensorRates, SGD):
+    """SGD for steps that are recorded."""
+
+
+OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+RECORDABLE: dict[str, type[Adam | SGD]] = {
+    "adam": RecordableAdam,
+    "adamw": RecordableAdamW,
+    "sgd": RecordableSGD,
+}
+
+
+def adam_update(
+    size: StepSize, parts: Parts, n_steps: Tensor, fused: Any = FUSED_ADAM
+) -> Callable[[], object]:
+    """Return the update of some members; ``fused`` is torch's private kernel or None.
+
+    ``n_steps``, of shape (), is read at every call.
+    """
+    names = ("parameters", "gradients", "first_moment", "second_moment")
+    tensors = [parts[name] for name in names]
+    if fused is None:
+        return partial(_plain_adam, size, tensors, n_steps)
+    return partial(
+        fused,
+        *tensors,
+        [],
+        [n_steps] * len(tensors[0]),
+        lr=size.learning_rate,
+        beta1=size.beta_1,
+        beta2=size.beta_2,
+        weight_decay=0.0,
+        eps=size.epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _plain_adam(size: StepSize, tensors: list[list[Tensor]], n_steps: Tensor) -> None:
+    """Update by torch's public operations."""
+    correction_1 = 1 - size.beta_1 ** int(n_steps)
+    correction_2 = 1 - size.beta_2 ** int(n_steps)
+    for value, slope, first, second in zip(*tensors, strict=True):
+        first.lerp_(slope, 1 - size.beta_1)
+        second.mul_(size.beta_2).addcmul_(slope, slope, value=1 - size.beta_2)
+        scale = second.sqrt().div_(correction_2**0.5).add_(size.epsilon)
+        value.addcdiv_(first, scale, value=-size.learning_rate / correction_1)
+
+
+def sgd_update(
+    size: StepSize, parts: Parts, fused: Any = FUSED_SGD
+) -> Callable[[], object]:
+    """Return the update of some members; ``fused`` as in ``adam_update``."""
+    tensors = [parts[name] for name in ("parameters", "gradients", "velocity")]
+    if fused is None:
+        return partial(_plain_sgd, size, tensors)
+    if size.momentum == 0:
+        tensors[2] = []  # the kernel refuses a velocity that it does not need
+    return partial(
+        fused,
+        *tensors,
+        weight_decay=0.0,
+        momentum=size.momentum,
+        lr=size.learning_rate,
+        dampening=0.0,
+        nesterov=size.nesterov and size.momentum > 0,
+        maximize=False,
+        is_first_step=False,
+    )
+
+
+def _plain_sgd(size: StepSize, tensors: list[list[Tensor]]) -> None:
+    """Update by torch's public operations."""
+    for value, slope, velocity in zip(*tensors, strict=True):
+        velocity.mul_(size.momentum).add_(slope)
+        move = slope.add(velocity, alpha=size.momentum) if size.nesterov else velocity
+        value.sub_(move, alpha=size.learning_rate)
