@@ -1,295 +1,86 @@
-"""The table of who may import whom, held against the code."""
+"""Which room may import which, held against the code."""
 
 import ast
 import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "pipeline" / "torch_binary_classifier"
+NAME = "torch_binary_classifier"
+PACKAGE = ROOT / "pipeline" / NAME
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a module may import of ours, and of others beside the standard library."""
+    """What a folder, or a module beside the folders, may import.
+
+    Of ours beside itself, and of others beside the standard library.
+    """
 
     ours: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
 
-# From the bottom up. A module may import only what stands above it here.
-TENSORS = ("numpy", "scipy", "torch")
-TABLE = {
+# From the bottom up: a room may import only what stands above it here.
+ROOMS = {
     "exceptions": Room(),
-    "validation": Room(),
+    "wording": Room(),
     "forks": Room(),
     "blas_threads": Room(ours=("forks",), others=("threadpoolctl",)),
-    "training": Room(),
-    "training.threads": Room(ours=("forks", "blas_threads"), others=TENSORS),
-    "training.schedule": Room(),
-    "training.products": Room(others=TENSORS),
-    "training.network": Room(ours=("training.products",), others=TENSORS),
-    "training.objective": Room(others=TENSORS),
-    "training.optimizer": Room(
-        ours=("training.products", "training.network"), others=TENSORS
+    "inference": Room(ours=("blas_threads",), others=("numpy", "scipy")),
+    "training": Room(
+        ours=("forks", "blas_threads"), others=("numpy", "scipy", "torch")
     ),
-    "training.recording": Room(others=TENSORS),
-    "training.interruption": Room(),
-    "training.standardisation": Room(others=("numpy", "scipy")),
-    "training.minibatches": Room(
-        ours=("training.network", "training.standardisation"), others=TENSORS
+    "estimator": Room(
+        ours=("exceptions", "wording"), others=("numpy", "scipy", "sklearn")
     ),
-    "training.engine": Room(
-        ours=(
-            "training.threads",
-            "training.schedule",
-            "training.network",
-            "training.objective",
-            "training.optimizer",
-            "training.recording",
-            "training.interruption",
-            "training.minibatches",
-        ),
-        others=TENSORS,
-    ),
-    "training.lbfgs": Room(
-        ours=(
-            "training.threads",
-            "training.network",
-            "training.objective",
-            "training.interruption",
-            "training.minibatches",
-            "training.engine",
-        ),
-        others=TENSORS,
-    ),
-    "training.company": Room(ours=("forks",)),
-    "training.diagnosis": Room(others=("numpy",)),
-    "training.fitting": Room(
-        ours=(
-            "training.company",
-            "training.diagnosis",
-            "training.interruption",
-            "training.network",
-            "training.optimizer",
-            "training.standardisation",
-            "training.minibatches",
-            "training.engine",
-            "training.lbfgs",
-        ),
-        others=TENSORS,
-    ),
-    "training.together": Room(
-        ours=("training.minibatches", "training.engine", "training.fitting"),
-        others=TENSORS,
-    ),
-    "input_scale": Room(others=("numpy", "scipy")),
-    "validation_scale": Room(ours=("input_scale",), others=("numpy", "scipy")),
-    "forward": Room(ours=("blas_threads",), others=("numpy", "scipy")),
-    "weights": Room(ours=("validation",), others=("numpy", "sklearn")),
-    "rows": Room(ours=("weights",), others=("numpy", "sklearn")),
-    "holdout": Room(others=("numpy", "scipy", "sklearn")),
     "classifier": Room(
-        ours=(
-            "exceptions",
-            "validation",
-            "training.fitting",
-            "input_scale",
-            "validation_scale",
-            "forward",
-            "weights",
-            "rows",
-            "holdout",
-        ),
+        ours=("exceptions", "inference", "training", "estimator"),
         others=("numpy", "scipy", "sklearn"),
     ),
-    "progress": Room(ours=("training.fitting",)),
-    "gathering": Room(
-        ours=(
-            "forks",
-            "progress",
-            "training.company",
-            "training.engine",
-            "training.fitting",
-            "training.minibatches",
-            "training.together",
-        ),
+    "progress": Room(ours=("training",)),
+    "search": Room(
+        ours=("forks", "training", "progress"), others=("joblib", "numpy", "torch")
     ),
-    "batched": Room(ours=("gathering", "progress"), others=("joblib",)),
-    "persistence.replacement": Room(ours=("exceptions",)),
-    "persistence.artefact": Room(
-        ours=("exceptions", "persistence.replacement"), others=("joblib",)
-    ),
-    "persistence": Room(ours=("persistence.replacement", "persistence.artefact")),
+    "persistence": Room(ours=("exceptions",), others=("joblib",)),
     "": Room(
-        ours=("exceptions", "classifier", "batched", "persistence"), others=("joblib",)
+        ours=("exceptions", "classifier", "search", "persistence"), others=("joblib",)
     ),
-    "missing": Room(),
-    "times": Room(ours=("missing",), others=("numpy", "pyarrow")),
-    "preparation": Room(
-        ours=("missing", "times"), others=("numpy", "pyarrow", "sklearn")
-    ),
+    "tables": Room(ours=("exceptions",), others=("numpy", "pyarrow")),
+    "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(others=("numpy", "sklearn")),
     "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
-    "csv_format": Room(),
-    "scoring.streams": Room(ours=("exceptions", "csv_format")),
-    "scoring.csv_rows": Room(others=("numpy",)),
-    "scoring.vocabulary": Room(ours=("missing",), others=("numpy",)),
-    "scoring.columns": Room(
-        ours=("exceptions", "preparation", "scoring.vocabulary"),
-        others=("numpy", "sklearn"),
-    ),
-    "scoring.tables": Room(
-        ours=("exceptions", "missing", "times"), others=("numpy", "pyarrow")
-    ),
-    "scoring.csv_file": Room(
-        ours=(
-            "exceptions",
-            "csv_format",
-            "scoring.streams",
-            "scoring.csv_rows",
-            "scoring.tables",
-        ),
-        others=("pyarrow",),
-    ),
-    "scoring.parquet_file": Room(
-        ours=("exceptions", "scoring.streams", "scoring.tables"), others=("pyarrow",)
-    ),
-    "scoring.files": Room(
-        ours=(
-            "exceptions",
-            "csv_format",
-            "scoring.streams",
-            "scoring.tables",
-            "scoring.csv_file",
-            "scoring.parquet_file",
-        ),
-        others=("pyarrow",),
-    ),
-    "scoring.cells": Room(
-        ours=("scoring.vocabulary", "scoring.columns", "scoring.tables"),
-        others=("numpy", "pyarrow"),
-    ),
-    "scoring.file_types": Room(
-        ours=(
-            "missing",
-            "scoring.tables",
-            "scoring.parquet_file",
-            "scoring.cells",
-        ),
-        others=("numpy", "pyarrow"),
-    ),
-    "scoring.drift": Room(),
-    "scoring.score": Room(
-        ours=(
-            "exceptions",
-            "persistence",
-            "scoring.columns",
-            "scoring.tables",
-            "scoring.files",
-            "scoring.cells",
-            "scoring.file_types",
-            "scoring.drift",
-        ),
-        others=("numpy", "pyarrow"),
-    ),
     "scoring": Room(
-        ours=(
-            "scoring.columns",
-            "scoring.drift",
-            "scoring.tables",
-            "scoring.files",
-            "scoring.score",
-        )
-    ),
-    "signals": Room(),
-    "wording": Room(),
-    "terminal": Room(ours=("exceptions",)),
-    "commands": Room(),
-    "commands.folders": Room(ours=("exceptions",)),
-    "commands.numerals": Room(ours=("missing", "times"), others=("numpy", "pyarrow")),
-    "commands.findings": Room(
-        ours=("exceptions", "times", "assembly", "scoring", "commands.numerals"),
-        others=("numpy", "pyarrow"),
-    ),
-    "commands.columns": Room(
-        ours=("exceptions", "scoring", "wording", "commands.findings"),
-    ),
-    "commands.report": Room(
-        ours=("assembly", "scoring", "wording", "terminal", "commands.columns"),
-    ),
-    "commands.training": Room(
-        ours=(
-            "positive",
-            "csv_format",
-            "assembly",
-            "persistence",
-            "scoring",
-            "wording",
-            "terminal",
-            "commands.columns",
-            "commands.report",
-        ),
-        others=("sklearn",),
-    ),
-    "commands.demonstration": Room(
-        ours=(
-            "exceptions",
-            "classifier",
-            "assembly",
-            "persistence",
-            "scoring",
-            "terminal",
-            "commands",
-            "commands.folders",
-            "commands.columns",
-            "commands.report",
-            "commands.training",
-        ),
-        others=("pyarrow", "sklearn"),
-    ),
-    "commands.description": Room(
-        ours=("", "exceptions", "scoring", "wording", "commands"),
+        ours=("exceptions", "persistence", "tables", "preparation"),
+        others=("numpy", "pyarrow", "sklearn"),
     ),
     "cli": Room(
         ours=(
+            "",
             "exceptions",
-            "persistence",
-            "csv_format",
-            "scoring",
-            "signals",
-            "terminal",
             "wording",
-            "commands",
-            "commands.folders",
-            "commands.training",
-            "commands.demonstration",
-            "commands.description",
+            "classifier",
+            "persistence",
+            "tables",
+            "positive",
+            "assembly",
+            "scoring",
         ),
+        others=("numpy", "pyarrow", "sklearn"),
     ),
     "__main__": Room(ours=("cli",)),
 }
 
-# What touches files; not for those who turn numbers into numbers.
+# Rooms that turn numbers into numbers touch no files.
+NUMERIC = ("blas_threads", "inference", "training", "estimator", "classifier")
 FILE_MODULES = {"io", "os", "pathlib", "pickle", "shutil", "tempfile"}
-PROCESS_ROOMS = ("forks",)  # need "os" for what is no file
-# Those who score must start without the seconds that torch takes to import.
-WITHOUT_TORCH = (
-    "blas_threads",
-    "classifier",
-    "forward",
-    "holdout",
-    "input_scale",
-    "persistence",
-    "rows",
-    "scoring",
-    "validation_scale",
-    "weights",
-)
+# What fits or searches loads torch when it does so; the others never do.
+LOAD_TORCH = ("training", "progress", "search")
 
 
 @dataclass(frozen=True)
@@ -298,6 +89,16 @@ class Import:
 
     target: str
     immediate: bool
+
+    @property
+    def top(self) -> str:
+        """The distribution-level part of the name."""
+        return self.target.partition(".")[0]
+
+    @property
+    def room(self) -> str:
+        """Which of our rooms it lies in."""
+        return room_of(self.target.removeprefix(NAME).removeprefix("."))
 
 
 def find_imports(tree: ast.AST, immediate: bool = True) -> Iterator[Import]:
@@ -308,7 +109,6 @@ def find_imports(tree: ast.AST, immediate: bool = True) -> Iterator[Import]:
                 yield Import(alias.name, immediate)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports must be absolute"
-            assert node.module is not None
             yield from expand(node, immediate)
         else:
             yield from find_imports(node, immediate and not is_late(node))
@@ -325,7 +125,7 @@ def expand(node: ast.ImportFrom, immediate: bool) -> Iterator[Import]:
 def is_module(name: str) -> bool:
     """Return whether one of our own modules has this name."""
     path = PACKAGE.parent.joinpath(*name.split("."))
-    return name.startswith("torch_binary_classifier.") and (
+    return name.startswith(f"{NAME}.") and (
         path.with_suffix(".py").exists() or path.is_dir()
     )
 
@@ -339,44 +139,31 @@ def is_late(node: ast.AST) -> bool:
 
 def find_violations(module: str, source: str) -> list[str]:
     """Return a sentence for every import that the table does not allow."""
-    room = TABLE[module]
+    room = room_of(module)
     return [
         f"{module} must not import {found.target}"
         for found in find_imports(ast.parse(source))
-        if not (allows(room, found.target) and not is_hasty(module, found))
-        or (is_numeric(module) and top_of(found.target) in FILE_MODULES)
+        if not allows(room, found)
+        or (found.immediate and room not in LOAD_TORCH and loads_torch(found))
+        or (room in NUMERIC and found.top in FILE_MODULES)
     ]
 
 
-def allows(room: Room, target: str) -> bool:
-    """Return whether the room's table entry lists the target."""
-    top = top_of(target)
-    if top == "torch_binary_classifier":
-        return (
-            target.removeprefix("torch_binary_classifier").removeprefix(".")
-            in room.ours
-        )
-    return top in sys.stdlib_module_names or top in room.others
+def allows(room: str, found: Import) -> bool:
+    """Return whether the room's entry lists what is imported."""
+    if found.top == NAME:
+        return found.room == room or found.room in ROOMS[room].ours
+    return found.top in sys.stdlib_module_names or found.top in ROOMS[room].others
 
 
-def is_hasty(module: str, found: Import) -> bool:
-    """Return whether a module that must start without torch would import it."""
-    heavy = top_of(found.target) == "torch" or found.target.startswith(
-        "torch_binary_classifier.training"
-    )
-    return heavy and found.immediate and module.startswith(WITHOUT_TORCH)
+def loads_torch(found: Import) -> bool:
+    """Return whether an import takes the seconds that torch needs."""
+    return found.top == "torch" or (found.top == NAME and found.room in LOAD_TORCH)
 
 
-def is_numeric(module: str) -> bool:
-    """Return whether a module that is no process room stands before the classifier."""
-    names = list(TABLE)
-    before = names.index(module) < names.index("classifier")
-    return before and module not in PROCESS_ROOMS
-
-
-def top_of(target: str) -> str:
-    """Return the distribution-level part of a module's name."""
-    return target.partition(".")[0]
+def room_of(module: str) -> str:
+    """Return the folder that a module of ours lies in, or its own name."""
+    return module.partition(".")[0]
 
 
 def name_of(path: Path) -> str:
@@ -385,53 +172,61 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
+def ours(module: str, source: str) -> set[str]:
+    """Return the other modules of ours that a module imports, sooner or later."""
+    targets = {
+        found.target.removeprefix(NAME).removeprefix(".")
+        for found in find_imports(ast.parse(source))
+        if found.top == NAME
+    }
+    return targets - {module}
+
+
 MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def test_table_lists_every_module_and_no_other():
-    assert sorted(TABLE) == sorted(MODULES)
+def test_table_lists_every_room_and_no_other():
+    assert sorted(ROOMS) == sorted({room_of(module) for module in MODULES})
 
 
 def test_table_only_looks_down():
-    names = list(TABLE)
-    for position, (module, room) in enumerate(TABLE.items()):
+    names = list(ROOMS)
+    for position, (name, room) in enumerate(ROOMS.items()):
         upward = set(room.ours) - set(names[:position])
-        assert not upward, f"{module} looks up to {sorted(upward)}"
+        assert not upward, f"{name} looks up to {sorted(upward)}"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_module_imports_what_the_table_allows(module):
+def test_module_imports_what_its_room_may(module):
     assert find_violations(module, MODULES[module].read_text()) == []
+
+
+def test_there_are_no_circles():
+    graph = {module: ours(module, path.read_text()) for module, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()
+
+
+def test_planted_circle_is_found():
+    late = f"def f():\n    from {NAME} import wording"
+    graph = {"wording": ours("wording", f"import {NAME}.forks")}
+    graph["forks"] = ours("forks", late)
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(
     ("module", "source", "target"),
     [
-        (
-            "validation",
-            "from torch_binary_classifier.classifier import x",
-            "torch_binary_classifier.classifier",
-        ),
-        (
-            "training.network",
-            "from torch_binary_classifier.training import engine",
-            "training.engine",
-        ),
+        ("estimator.rules", f"from {NAME}.classifier import x", "classifier"),
+        ("training.network", f"from {NAME} import estimator", "estimator"),
         ("training.engine", "import sklearn.base", "sklearn.base"),
         ("training.engine", "def late():\n    import pandas", "pandas"),
-        ("training.minibatches", "from pathlib import Path", "pathlib"),
-        ("forward", "import torch", "torch"),
-        (
-            "classifier",
-            "from torch_binary_classifier.training import fitting",
-            "training.fitting",
-        ),
+        ("training.engine", "from pathlib import Path", "pathlib"),
+        ("inference.forward", "import torch", "torch"),
+        ("scoring.score", f"from {NAME}.training import network", "training.network"),
+        ("classifier", f"from {NAME}.training import fitting", "training.fitting"),
         ("classifier", "class A:\n    import torch", "torch"),
-        (
-            "persistence.artefact",
-            "from torch_binary_classifier import classifier",
-            "classifier",
-        ),
+        ("persistence.artefact", f"from {NAME} import classifier", "classifier"),
     ],
 )
 def test_planted_violation_is_found(module, source, target):
@@ -441,7 +236,7 @@ def test_planted_violation_is_found(module, source, target):
 
 
 def test_late_import_of_the_trainer_is_allowed():
-    source = "def fit():\n    from torch_binary_classifier.training import fitting"
+    source = f"def fit():\n    from {NAME}.training import fitting"
     assert find_violations("classifier", source) == []
 
 
@@ -452,5 +247,5 @@ def test_every_import_is_a_declared_dependency():
         requirement.partition(">")[0].replace("scikit-learn", "sklearn")
         for requirement in [*project["dependencies"], *extras["plot"]]
     }
-    used = {name for room in TABLE.values() for name in room.others}
+    used = {name for room in ROOMS.values() for name in room.others}
     assert used <= declared

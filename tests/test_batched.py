@@ -38,16 +38,15 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier import (
-    TorchBinaryClassifier,
-    batched,
-    batched_fits,
-    gathering,
-    progress,
+from torch_binary_classifier import TorchBinaryClassifier, batched_fits, progress
+from torch_binary_classifier.search import backend as batched
+from torch_binary_classifier.search import gathering, together
+from torch_binary_classifier.search.backend import (
+    SharingBackend,
+    make_backend,
+    run_share,
 )
-from torch_binary_classifier.batched import SharingBackend, make_backend, run_share
-from torch_binary_classifier.gathering import Abandoned
-from torch_binary_classifier.training import together
+from torch_binary_classifier.search.gathering import Abandoned
 
 TIMES = ("fit_time", "score_time", "_fit_time", "_score_time")
 
@@ -801,7 +800,8 @@ import signal, sys, threading, time
 import numpy as np
 from sklearn.model_selection import GridSearchCV, cross_validate
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits
-from torch_binary_classifier import batched, gathering
+from torch_binary_classifier.search import backend as batched
+from torch_binary_classifier.search import gathering
 
 X = np.random.default_rng(0).normal(size=(400, 5))
 y = (X[:, 0] > 0).astype(int)
@@ -990,7 +990,7 @@ import joblib
 import numpy as np
 from joblib.externals.loky import reusable_executor
 from torch_binary_classifier import batched_fits
-from torch_binary_classifier.batched import SharingBackend
+from torch_binary_classifier.search.backend import SharingBackend
 
 run_all = SharingBackend._run_all
 

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from torch_binary_classifier import cli
-from torch_binary_classifier.cli import main
+from torch_binary_classifier.cli import main as cli
+from torch_binary_classifier.cli.main import main
 
 N_ROWS = 80
 ROOT = Path(__file__).resolve().parents[1]
@@ -154,7 +154,7 @@ def test_train_gives_the_same_bits_for_the_same_seed(run):
 def test_train_searches_a_grid(run, monkeypatch):
     grid = {"clf__alpha": [0.01, 100.0], "clf__max_iter": [20]}
     monkeypatch.setattr(
-        "torch_binary_classifier.commands.training.default_grid", lambda: grid
+        "torch_binary_classifier.cli.training.default_grid", lambda: grid
     )
     code, out, err = run("train", "people.csv", "--target", "bought", "--grid")
     assert (code, err) == (0, "")
@@ -563,7 +563,7 @@ def test_what_needs_no_torch_imports_none(run):
     run("train", "people.csv", "--target", "bought", "--out", "model.joblib")
     code = """
         import sys
-        from torch_binary_classifier.cli import main
+        from torch_binary_classifier.cli.main import main
 
         for arguments in (["--help"], ["score", "--help"], ["train"]):
             try:
@@ -588,7 +588,7 @@ def test_full_disk_is_code_4(model):
     code = f"""
         import resource, sys
         from torch_binary_classifier import persistence, scoring
-        from torch_binary_classifier.cli import main
+        from torch_binary_classifier.cli.main import main
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
         assert main(["score", {str(model)!r}, "new.csv", "--out", "scored.csv"]) == 4

@@ -2,7 +2,7 @@
 
 import threading
 
-from torch_binary_classifier.training.company import thread_trainer, trained_by
+from torch_binary_classifier.training.trainer import thread_trainer, trained_by
 
 
 def test_nobody_by_default():

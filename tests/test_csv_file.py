@@ -13,13 +13,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from torch_binary_classifier.exceptions import TableError, TableWarning
-from torch_binary_classifier.scoring import (
-    csv_file,
-    csv_rows,
-    open_table,
-    read_table,
-    score_table,
-)
+from torch_binary_classifier.scoring import open_table, read_table, score_table
+from torch_binary_classifier.tables import csv_file, csv_rows
 
 TEXT = "näme,y\né,1\nß,2\n"
 COLUMNS = {"näme": ["é", "ß"], "y": ["1", "2"]}

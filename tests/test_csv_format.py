@@ -2,7 +2,7 @@
 
 import pytest
 
-from torch_binary_classifier.csv_format import CsvFormat
+from torch_binary_classifier.tables.csv_format import CsvFormat
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from torch_binary_classifier.exceptions import TableError, TableWarning
-from torch_binary_classifier.scoring import csv_rows, open_table
-from torch_binary_classifier.scoring.csv_rows import RowError, RowReader
+from torch_binary_classifier.scoring import open_table
+from torch_binary_classifier.tables import csv_rows
+from torch_binary_classifier.tables.csv_rows import RowError, RowReader
 
 WHOLE = 1 << 22
 BLOCK_SIZES = (1, 2, 3, 7, WHOLE)

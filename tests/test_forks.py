@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits
 from torch_binary_classifier.forks import HeldSetting
-from torch_binary_classifier.training.company import thread_trainer, trained_by
+from torch_binary_classifier.training.trainer import thread_trainer, trained_by
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

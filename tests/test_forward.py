@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from torch_binary_classifier import forward
-from torch_binary_classifier.forward import (
+from torch_binary_classifier.inference import forward
+from torch_binary_classifier.inference.forward import (
     ACTIVATIONS,
     BLOCK_ROWS,
     FittedNetwork,

@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from torch_binary_classifier import gathering
-from torch_binary_classifier.gathering import (
+from torch_binary_classifier.search import gathering
+from torch_binary_classifier.search.gathering import (
     HELD_COPIES,
     Abandoned,
     Call,
@@ -19,12 +19,12 @@ from torch_binary_classifier.gathering import (
     free_bytes,
     held_bytes,
 )
-from torch_binary_classifier.training.company import thread_trainer
+from torch_binary_classifier.search.together import FitOutcome
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.network import Architecture
-from torch_binary_classifier.training.together import FitOutcome
+from torch_binary_classifier.training.trainer import thread_trainer
 
 GB = 1 << 30
 

@@ -8,7 +8,7 @@ import scipy.sparse
 from sklearn.metrics import roc_auc_score
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.holdout import draw_holders, splits, table_digest
+from torch_binary_classifier.estimator.holdout import draw_holders, splits, table_digest
 
 
 def network(**parameters):
@@ -142,7 +142,7 @@ def test_splits_are_what_the_holders_say(n_members):
 
 def test_table_digest_tells_tables_apart(rng, monkeypatch):
     monkeypatch.setattr(
-        "torch_binary_classifier.holdout.DIGEST_ELEMENTS", 8
+        "torch_binary_classifier.estimator.holdout.DIGEST_ELEMENTS", 8
     )  # several pieces
     X, y, places = rng.normal(size=(10, 3)), np.ones(10), np.arange(10)
     X[0] = 0.0

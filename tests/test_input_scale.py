@@ -4,7 +4,7 @@ import scipy.sparse
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.input_scale import SAMPLE_ROWS, describe, measure
+from torch_binary_classifier.estimator.input_scale import SAMPLE_ROWS, describe, measure
 
 
 @pytest.fixture

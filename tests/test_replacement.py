@@ -261,7 +261,8 @@ def test_folders_that_cannot_be_read_are_not_synced(path, monkeypatch):
 ENDLESS = """
 import sys, time
 from pathlib import Path
-from torch_binary_classifier import cli, persistence
+from torch_binary_classifier import persistence
+from torch_binary_classifier.cli import main as cli
 
 def run(arguments, stream):
     with persistence.replaced_file(sys.argv[1]) as file:

@@ -29,14 +29,13 @@ from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.exceptions import ArtefactError, OutputError, TableError
 from torch_binary_classifier.scoring import (
     as_frame,
-    csv_rows,
     input_columns,
     open_table,
-    parquet_file,
     read_table,
     score_table,
-    tables,
 )
+from torch_binary_classifier.tables import csv_rows, parquet_file
+from torch_binary_classifier.tables import table as tables
 
 N_ROWS = 50
 

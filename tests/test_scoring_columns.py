@@ -28,14 +28,9 @@ from sklearn.preprocessing import (
 )
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring import (
-    ColumnShares,
-    csv_rows,
-    input_columns,
-    parquet_file,
-    score_table,
-    tables,
-)
+from torch_binary_classifier.scoring import ColumnShares, input_columns, score_table
+from torch_binary_classifier.tables import csv_rows, parquet_file
+from torch_binary_classifier.tables import table as tables
 
 N_ROWS = 60
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")

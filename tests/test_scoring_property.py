@@ -23,7 +23,8 @@ from sklearn.preprocessing import (
 )
 
 from torch_binary_classifier.classifier import TorchBinaryClassifier
-from torch_binary_classifier.scoring import parquet_file, score_table
+from torch_binary_classifier.scoring import score_table
+from torch_binary_classifier.tables import parquet_file
 
 N_ROWS = 24
 TOLERANCE = 1e-9

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from torch_binary_classifier.signals import ENDING, Terminated, raised_signals
+from torch_binary_classifier.cli.signals import ENDING, Terminated, raised_signals
 from torch_binary_classifier.training.interruption import never, stopped_by_user
 
 

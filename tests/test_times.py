@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from torch_binary_classifier.times import (
+from torch_binary_classifier.tables.times import (
     DURATION,
     fitting_formats,
     numbers,

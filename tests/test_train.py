@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from torch_binary_classifier.cli import main
+from torch_binary_classifier.cli.main import main
 
 N_ROWS = 120
 ROOT = Path(__file__).resolve().parents[1]

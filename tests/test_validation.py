@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from torch_binary_classifier.validation import (
+from torch_binary_classifier.estimator.rules import (
     AnyOf,
     Flag,
     LayerSizes,

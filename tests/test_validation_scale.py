@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
-from torch_binary_classifier.validation_scale import describe, strayed
+from torch_binary_classifier.estimator.validation_scale import describe, strayed
 
 
 def standardised(X, rows):

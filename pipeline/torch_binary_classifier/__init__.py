@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch_binary_classifier.batched import batched_fits as batched_fits
     from torch_binary_classifier.classifier import (
         TorchBinaryClassifier as TorchBinaryClassifier,
     )
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     )
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
+    from torch_binary_classifier.search.backend import batched_fits as batched_fits
 
 __version__ = "0.1.0"
 
@@ -33,7 +33,7 @@ _HOMES = {
     "TableWarning": "torch_binary_classifier.exceptions",
     "TorchBinaryClassifier": "torch_binary_classifier.classifier",
     "UnscaledInputWarning": "torch_binary_classifier.exceptions",
-    "batched_fits": "torch_binary_classifier.batched",
+    "batched_fits": "torch_binary_classifier.search.backend",
     "load": "torch_binary_classifier.persistence",
     "save": "torch_binary_classifier.persistence",
 }
@@ -68,7 +68,9 @@ def __dir__() -> list[str]:
 
 def _batched_backend(**parameters: Any) -> Any:
     """Return what ``joblib.parallel_config(backend="batched")`` stands for."""
-    return import_module("torch_binary_classifier.batched").make_backend(**parameters)
+    return import_module("torch_binary_classifier.search.backend").make_backend(
+        **parameters
+    )
 
 
 @cache

@@ -2,6 +2,6 @@
 
 import sys
 
-from torch_binary_classifier.cli import main
+from torch_binary_classifier.cli.main import main
 
 sys.exit(main())

@@ -21,25 +21,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from torch_binary_classifier import input_scale, validation_scale
-from torch_binary_classifier.exceptions import UnscaledInputWarning
-from torch_binary_classifier.forward import (
-    FittedNetwork,
-    LogitOverflowError,
-    UnscorableError,
-    class_probabilities,
-    member_logits,
-    network_logits,
-)
-from torch_binary_classifier.holdout import (
-    HeldOutRows,
-    Splits,
-    draw_holders,
-    held_out_again,
-    splits,
-    table_digest,
-)
-from torch_binary_classifier.rows import (
+from torch_binary_classifier.estimator import input_scale, validation_scale
+from torch_binary_classifier.estimator.checked_rows import (
     Rows,
     check_labels,
     checked_features,
@@ -47,7 +30,15 @@ from torch_binary_classifier.rows import (
     named_as_validation,
     two_classes,
 )
-from torch_binary_classifier.validation import (
+from torch_binary_classifier.estimator.holdout import (
+    HeldOutRows,
+    Splits,
+    draw_holders,
+    held_out_again,
+    splits,
+    table_digest,
+)
+from torch_binary_classifier.estimator.rules import (
     AnyOf,
     Flag,
     LayerSizes,
@@ -57,7 +48,20 @@ from torch_binary_classifier.validation import (
     check_parameters,
     layer_sizes,
 )
-from torch_binary_classifier.weights import check_class_weight, check_sum, class_weights
+from torch_binary_classifier.estimator.weights import (
+    check_class_weight,
+    check_sum,
+    class_weights,
+)
+from torch_binary_classifier.exceptions import UnscaledInputWarning
+from torch_binary_classifier.inference.forward import (
+    FittedNetwork,
+    LogitOverflowError,
+    UnscorableError,
+    class_probabilities,
+    member_logits,
+    network_logits,
+)
 
 if TYPE_CHECKING:
     from torch_binary_classifier.training.fitting import FitData, FittedMembers

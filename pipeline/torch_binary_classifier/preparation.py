@@ -16,8 +16,8 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from torch_binary_classifier.missing import MISSING_WORDS
-from torch_binary_classifier.times import FORMATS, fitting_formats, numbers
+from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.times import FORMATS, fitting_formats, numbers
 
 __all__ = ["MISSING", "CategoriesAsTexts", "TimesAsNumbers"]
 

@@ -6,9 +6,9 @@ from torch_binary_classifier.scoring.columns import (
     input_columns,
 )
 from torch_binary_classifier.scoring.drift import ColumnShares
-from torch_binary_classifier.scoring.files import open_table, read_table
 from torch_binary_classifier.scoring.score import ScoreSummary, score_table
-from torch_binary_classifier.scoring.tables import Chunk, as_frame, open_writer
+from torch_binary_classifier.tables.files import open_table, read_table
+from torch_binary_classifier.tables.table import Chunk, as_frame, open_writer
 
 __all__ = [
     "Chunk",

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from torch_binary_classifier.scoring.columns import InputColumn
-from torch_binary_classifier.scoring.tables import Chunk
 from torch_binary_classifier.scoring.vocabulary import (
     Vocabulary,
     is_gap,
     is_missing_word,
 )
+from torch_binary_classifier.tables.table import Chunk
 
 __all__ = ["Cells", "read_cells"]
 

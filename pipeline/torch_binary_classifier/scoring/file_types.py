@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from torch_binary_classifier.missing import MISSING_WORDS
 from torch_binary_classifier.scoring.cells import Cells
-from torch_binary_classifier.scoring.parquet_file import ParquetTable
-from torch_binary_classifier.scoring.tables import PANDAS, Chunk, Table
+from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.parquet_file import ParquetTable
+from torch_binary_classifier.tables.table import PANDAS, Chunk, Table
 
 __all__ = ["FileColumn", "file_columns", "read_as_file"]
 

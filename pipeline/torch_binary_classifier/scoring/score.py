@@ -21,8 +21,8 @@ from torch_binary_classifier.scoring.file_types import (
     file_columns,
     read_as_file,
 )
-from torch_binary_classifier.scoring.files import open_table
-from torch_binary_classifier.scoring.tables import (
+from torch_binary_classifier.tables.files import open_table
+from torch_binary_classifier.tables.table import (
     ROW_COUNT,
     SUFFIXES,
     Chunk,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from torch_binary_classifier.missing import MISSING_WORDS
+from torch_binary_classifier.tables.missing import MISSING_WORDS
 
 __all__ = ["Kind", "Vocabulary", "is_gap", "is_missing_word"]
 

@@ -16,7 +16,6 @@ import torch
 from scipy.special import logit, xlog1py, xlogy
 from torch import Tensor
 
-from torch_binary_classifier.training.company import thread_trainer
 from torch_binary_classifier.training.diagnosis import check_settings, divergence
 from torch_binary_classifier.training.engine import (
     EpochReport,
@@ -37,6 +36,7 @@ from torch_binary_classifier.training.minibatches import (
 from torch_binary_classifier.training.network import BATCH_NORM_EPSILON, Architecture
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.standardisation import Standardisation
+from torch_binary_classifier.training.trainer import thread_trainer
 
 MEMBER_SETTINGS = [
     name

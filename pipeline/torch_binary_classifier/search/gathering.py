@@ -22,16 +22,16 @@ from typing import Any
 
 from torch_binary_classifier.forks import run_in_children
 from torch_binary_classifier.progress import EpochCount, Line
-from torch_binary_classifier.training.company import trained_by
-from torch_binary_classifier.training.engine import MemberResult
-from torch_binary_classifier.training.fitting import Training, print_epoch
-from torch_binary_classifier.training.minibatches import RowSet, SparseRows
-from torch_binary_classifier.training.together import (
+from torch_binary_classifier.search.together import (
     FitOutcome,
     FitReport,
     SharedTables,
     train_together,
 )
+from torch_binary_classifier.training.engine import MemberResult
+from torch_binary_classifier.training.fitting import Training, print_epoch
+from torch_binary_classifier.training.minibatches import RowSet, SparseRows
+from torch_binary_classifier.training.trainer import trained_by
 
 # A table in a pipeline's last step stands for the same rows as they were before, a
 # quarter as many to be scored, and what the allocator keeps of freed copies: 3.2 times

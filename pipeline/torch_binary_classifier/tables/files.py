@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from torch_binary_classifier.csv_format import CsvFormat
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring.csv_file import CsvTable
-from torch_binary_classifier.scoring.parquet_file import open_parquet
-from torch_binary_classifier.scoring.streams import STANDARD_INPUT
-from torch_binary_classifier.scoring.tables import Chunk, Table
+from torch_binary_classifier.tables.csv_file import CsvTable
+from torch_binary_classifier.tables.csv_format import CsvFormat
+from torch_binary_classifier.tables.parquet_file import open_parquet
+from torch_binary_classifier.tables.streams import STANDARD_INPUT
+from torch_binary_classifier.tables.table import Chunk, Table
 
 __all__ = ["READ_SUFFIXES", "open_table", "read_table"]
 

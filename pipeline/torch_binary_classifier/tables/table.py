@@ -17,8 +17,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.missing import MISSING_WORDS
-from torch_binary_classifier.times import written
+from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.times import written
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from torch_binary_classifier.assembly import MAX_CATEGORIES
-from torch_binary_classifier.commands.numerals import (
+from torch_binary_classifier.cli.numerals import (
     counts_rows,
     is_index,
     is_unresolved,
@@ -19,7 +19,7 @@ from torch_binary_classifier.commands.numerals import (
 )
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring import Chunk
-from torch_binary_classifier.times import DURATION, fitting_formats
+from torch_binary_classifier.tables.times import DURATION, fitting_formats
 
 __all__ = ["Finding", "examine", "examine_codes"]
 

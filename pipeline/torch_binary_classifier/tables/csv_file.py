@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from torch_binary_classifier.csv_format import CsvFormat
 from torch_binary_classifier.exceptions import TableError, TableWarning
-from torch_binary_classifier.scoring.csv_rows import RowBlock, RowError, RowReader
-from torch_binary_classifier.scoring.streams import TextStream, reading, shown_path
-from torch_binary_classifier.scoring.tables import ROW_COUNT, Chunk, check_columns
+from torch_binary_classifier.tables.csv_format import CsvFormat
+from torch_binary_classifier.tables.csv_rows import RowBlock, RowError, RowReader
+from torch_binary_classifier.tables.streams import TextStream, reading, shown_path
+from torch_binary_classifier.tables.table import ROW_COUNT, Chunk, check_columns
 
 __all__ = ["CsvTable"]
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from torch_binary_classifier.commands import PROGRAM
-from torch_binary_classifier.csv_format import CsvFormat
+from torch_binary_classifier.cli import PROGRAM
+from torch_binary_classifier.cli.signals import Terminated, raised_signals
+from torch_binary_classifier.cli.terminal import discard, outlived, show_any_letter
 from torch_binary_classifier.exceptions import OutputError
-from torch_binary_classifier.signals import Terminated, raised_signals
-from torch_binary_classifier.terminal import discard, outlived, show_any_letter
+from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.wording import plain
 
 __all__ = ["inspect", "main", "score"]
@@ -165,7 +165,7 @@ def inspect(model: Path, *, stream: TextIO) -> None:
     ArtefactError
         If the model cannot be read.
     """
-    from torch_binary_classifier.commands.description import facts
+    from torch_binary_classifier.cli.description import facts
     from torch_binary_classifier.persistence import load
 
     estimator = load(model)
@@ -314,7 +314,7 @@ def _add_inspect(commands: Any) -> None:
 
 def _run_demo(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``demo``."""
-    from torch_binary_classifier.commands.demonstration import demo
+    from torch_binary_classifier.cli.demonstration import demo
 
     with outlived(stream) as report:
         demo(arguments.folder, stream=report)
@@ -322,8 +322,8 @@ def _run_demo(arguments: argparse.Namespace, stream: TextIO) -> None:
 
 def _run_train(arguments: argparse.Namespace, stream: TextIO) -> None:
     """Run ``train``."""
-    from torch_binary_classifier.commands.folders import folder_for_output
-    from torch_binary_classifier.commands.training import TrainingPlan, train
+    from torch_binary_classifier.cli.folders import folder_for_output
+    from torch_binary_classifier.cli.training import TrainingPlan, train
 
     out = arguments.out or _default_out(arguments)
     _check_no_input(arguments, out, arguments.data)

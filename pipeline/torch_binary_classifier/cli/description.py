@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from torch_binary_classifier import __version__, wording
-from torch_binary_classifier.commands import PROGRAM
+from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.exceptions import ArtefactError
 from torch_binary_classifier.scoring import input_columns
 

@@ -17,21 +17,21 @@ from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier.assembly import baselines, tuned
 from torch_binary_classifier.classifier import TorchBinaryClassifier
-from torch_binary_classifier.commands import PROGRAM
-from torch_binary_classifier.commands.columns import choose_columns, frame
-from torch_binary_classifier.commands.folders import make_folder
-from torch_binary_classifier.commands.report import (
+from torch_binary_classifier.cli import PROGRAM
+from torch_binary_classifier.cli.columns import choose_columns, frame
+from torch_binary_classifier.cli.folders import make_folder
+from torch_binary_classifier.cli.report import (
     OURS,
     listed_metrics,
     write_columns,
     write_metrics,
     write_search,
 )
-from torch_binary_classifier.commands.training import HELD_OUT_FRACTION
+from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import replaced_file, save
 from torch_binary_classifier.scoring import open_writer, read_table
-from torch_binary_classifier.terminal import Output
 
 __all__ = ["demo"]
 

@@ -14,14 +14,14 @@ from torch_binary_classifier.assembly import (
     tabular_pipeline,
     tuned,
 )
-from torch_binary_classifier.commands.columns import (
+from torch_binary_classifier.cli.columns import (
     Columns,
     choose_columns,
     frame,
     positive_label,
     target,
 )
-from torch_binary_classifier.commands.report import (
+from torch_binary_classifier.cli.report import (
     OURS,
     write_columns,
     write_metrics,
@@ -29,11 +29,11 @@ from torch_binary_classifier.commands.report import (
     write_search,
     write_verdict,
 )
-from torch_binary_classifier.csv_format import CsvFormat
+from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.persistence import check_writable, save
 from torch_binary_classifier.positive import with_positive
 from torch_binary_classifier.scoring import read_table
-from torch_binary_classifier.terminal import Output
+from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.wording import plain
 
 __all__ = ["HELD_OUT_FRACTION", "TrainingPlan", "train"]

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from torch_binary_classifier.missing import MISSING_WORDS
-from torch_binary_classifier.times import FORMATS, unread
+from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.times import FORMATS, unread
 
 __all__ = ["counts_rows", "is_index", "is_unresolved", "nearly"]
 

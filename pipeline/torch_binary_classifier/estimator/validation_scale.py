@@ -14,7 +14,12 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from torch_binary_classifier.input_scale import InputScale, measure, place, sampled
+from torch_binary_classifier.estimator.input_scale import (
+    InputScale,
+    measure,
+    place,
+    sampled,
+)
 
 # A column is elsewhere if most validation rows are so many deviations from the mean of
 # the training rows, of which at most a thousandth are (Chebyshev).

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch_binary_classifier import wording
 from torch_binary_classifier.assembly import held_out_metrics
-from torch_binary_classifier.commands.columns import Columns
+from torch_binary_classifier.cli.columns import Columns
+from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.scoring import Chunk
-from torch_binary_classifier.terminal import Output
 
 __all__ = [
     "OURS",

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring.streams import check_kind, reading
-from torch_binary_classifier.scoring.tables import Chunk, check_columns
+from torch_binary_classifier.tables.streams import check_kind, reading
+from torch_binary_classifier.tables.table import Chunk, check_columns
 
 __all__ = ["ParquetTable", "open_parquet"]
 

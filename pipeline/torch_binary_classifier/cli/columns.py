@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch_binary_classifier.commands.findings import Finding, examine, examine_codes
+from torch_binary_classifier.cli.findings import Finding, examine, examine_codes
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring import Chunk, as_frame
 from torch_binary_classifier.wording import listed

@@ -17,7 +17,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import validate_data
 
-from torch_binary_classifier.weights import row_weights
+from torch_binary_classifier.estimator.weights import row_weights
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from torch_binary_classifier.validation import Number
+from torch_binary_classifier.estimator.rules import Number
 
 BALANCED = "balanced"
 CLASS_WEIGHT = Number(low=0)

@@ -16,7 +16,8 @@ from typing import Any
 import joblib
 from joblib.parallel import ThreadingBackend
 
-from torch_binary_classifier.gathering import (
+from torch_binary_classifier.progress import Line, TaskCount
+from torch_binary_classifier.search.gathering import (
     Abandoned,
     Call,
     Gathering,
@@ -25,7 +26,6 @@ from torch_binary_classifier.gathering import (
     checked_limit,
     current_task,
 )
-from torch_binary_classifier.progress import Line, TaskCount
 
 # The n_jobs that joblib is told. It hands out twice as many tasks at once, each of
 # which is a thread that mostly waits.

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-from torch_binary_classifier.csv_format import CsvFormat
 from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.tables.csv_format import CsvFormat
 
 __all__ = [
     "STANDARD_INPUT",

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from torch_binary_classifier.missing import MISSING_WORDS
+from torch_binary_classifier.tables.missing import MISSING_WORDS
 
 __all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "unread", "written"]
 

@@ -1,0 +1,1 @@
+"""Tables in files, block by block; knows no model."""
