@@ -1,0 +1,107 @@
+r"""What a network sees of a table's columns: gaps filled, numbers cut into bins.
+
+Knows arrays only. Training and scoring go through here, so that both see the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    r"""How the inputs of a network follow from a table's columns.
+
+    Input :math:`j` is
+
+    .. math:: \min(\max((x_{s_j} - o_j) f_j, l_j), h_j)
+
+    of column :math:`s_j`: a column as it is, one bin of its piecewise-linear encoding
+    [1]_, or whether it has a gap, as the vectors say.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of the table.
+    source : ndarray of int, shape (n_inputs,)
+        The column that each input is made from; ``n_features + k`` is the k-th of
+        ``indicated``.
+    offset, factor, lowest, highest : ndarray of shape (n_inputs,)
+        See above; the bounds may be infinite.
+    fill : ndarray of shape (n_features,)
+        What stands for a gap (nan) of a column.
+    indicated : ndarray of int
+        Columns whose gaps have an input of their own: 1 for a gap, 0 for a value.
+
+    References
+    ----------
+    .. [1] Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in
+       Tabular Deep Learning", NeurIPS 2022, eq. 1.
+    """
+
+    n_features: int
+    source: NDArray[np.intp]
+    offset: Array
+    factor: Array
+    lowest: Array
+    highest: Array
+    fill: Array
+    indicated: NDArray[np.intp]
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the network."""
+        return len(self.source)
+
+    def cast(self, dtype: Any) -> Encoding:
+        """Return the same in the precision that the rows will have."""
+        vectors = (self.offset, self.factor, self.lowest, self.highest, self.fill)
+        cast = (vector.astype(dtype) for vector in vectors)
+        offset, factor, lowest, highest, fill = cast
+        return Encoding(
+            self.n_features,
+            self.source,
+            offset,
+            factor,
+            lowest,
+            highest,
+            fill,
+            self.indicated,
+        )
+
+    def encode(self, rows: Array, out: Array | None = None) -> Array:
+        """Return the inputs for rows of the encoding's own precision.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features) or (n_blocks, n_features, size)
+            May hold gaps.
+        out : ndarray, optional
+            Where to write; shaped as ``rows``, with ``n_inputs`` along the second axis.
+
+        Returns
+        -------
+        ndarray
+        """
+        gaps = np.isnan(rows)
+        if gaps.any():
+            rows = np.where(gaps, _along(self.fill, rows), rows)
+        if len(self.indicated):
+            own = gaps[:, self.indicated].astype(rows.dtype)
+            rows = np.concatenate([rows, own], axis=1)
+        inputs: Array = np.take(rows, self.source, axis=1, out=out, mode="clip")
+        inputs -= _along(self.offset, rows)
+        inputs *= _along(self.factor, rows)
+        np.maximum(inputs, _along(self.lowest, rows), out=inputs)
+        return np.minimum(inputs, _along(self.highest, rows), out=inputs)
+
+
+def _along(vector: Array, rows: Array) -> Array:
+    """Return a vector in the shape that goes along the second axis of rows."""
+    return vector if rows.ndim == 2 else vector[:, np.newaxis]
