@@ -168,7 +168,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Whether to print the losses of every epoch.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
-        must be given the same network, and with ``early_stopping`` the same table.
+        must be given the same network, solver and ``dtype``, where "auto" is that of
+        the last fit, and with ``early_stopping`` the same table.
     momentum : float, default=0.9
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
@@ -293,6 +294,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any
+    _solver: str
     _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
@@ -768,15 +770,18 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 f"{self.n_members}. Set warm_start=False to start anew."
             )
             raise ValueError(msg)
-        input_norm = "batch" if hasattr(self, "input_mean_") else None
-        for name, before in [
-            ("activation", self.activation_),
-            ("input_norm", input_norm),
-        ]:
-            if getattr(self, name) != before:
+        before = {
+            "activation": self.activation_,
+            "solver": self._solver,
+            "input_norm": "batch" if hasattr(self, "input_mean_") else None,
+            "dtype": str(self.coefs_[0].dtype),
+        }
+        for name, value in before.items():
+            given = getattr(self, name)
+            if given != value and (name, given) != ("dtype", "auto"):
                 msg = (
-                    f"{name} must be that of the previous fit, {before!r}, got "
-                    f"{getattr(self, name)!r}. Set warm_start=False to start anew."
+                    f"{name} must be that of the previous fit, {value!r}, got "
+                    f"{given!r}. Set warm_start=False to start anew."
                 )
                 raise ValueError(msg)
         return {
@@ -784,7 +789,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             "standardisation": getattr(self, "_standardisation", None),
             "optimizer": getattr(self, "_training_state", None),
             "n_epochs": len(self.loss_curve_),
-            "dtype": str(self.coefs_[0].dtype),
+            "dtype": before["dtype"],
         }
 
     def _keep(self, fitted: FittedMembers, *, going_on: bool) -> None:
@@ -796,7 +801,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
-        self.activation_ = str(self.activation)
+        self.activation_, self._solver = str(self.activation), str(self.solver)
         mean, deviation = fitted.input_mean, fitted.input_deviation
         if mean is not None and deviation is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
