@@ -62,9 +62,12 @@ from torch_binary_classifier.inference.forward import (
     member_logits,
     network_logits,
 )
+from torch_binary_classifier.registration import register_backend
 
 if TYPE_CHECKING:
     from torch_binary_classifier.training.fitting import FitData, FittedMembers
+
+register_backend()
 
 AUTO_BATCH_SIZE = 200
 
