@@ -659,10 +659,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
             return False
-        scale = input_scale.measure(features)
-        if scale.unscaled:
-            self._tell(input_scale.describe(scale, self._column_names()))
-        return scale.unscaled
+        message = input_scale.describe(features, self._column_names())
+        if message:
+            self._tell(message)
+        return bool(message)
 
     def _report_other_scale(self, data: FitData, held_out: FitData) -> bool:
         """Warn or raise when validation rows are on another scale than the rest."""
