@@ -223,6 +223,13 @@ def test_a_centred_column_is_no_scalers_doing(unit, others, digits):
     assert LOST not in sentence
 
 
+def test_a_column_too_large_for_a_mean_is_none_of_them(unit):
+    unit[:, 3] = np.where(unit[:, 3] > 0, 1.7e308, -1.7e308)
+    sentence = describe(unit, NAMES)
+    assert SCALE in sentence
+    assert LOST not in sentence
+
+
 def test_a_large_constant_needs_a_scaler(unit):
     unit[:, 3] = 1e6
     sentence = describe(unit, NAMES)

@@ -178,7 +178,7 @@ def taken_for_constant(scale: InputScale, n_rows: int) -> NDArray[np.bool_]:
     It counts on an error of its mean of one rounding per row.
     """
     rounding = n_rows * np.finfo(np.float64).eps * np.abs(scale.mean)
-    return (scale.spread > 0) & (scale.deviation <= rounding)
+    return (scale.spread > 0) & (scale.deviation < rounding)
 
 
 def left_undivided(features: Any, scale: InputScale) -> NDArray[np.bool_]:
