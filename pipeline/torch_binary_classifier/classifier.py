@@ -63,6 +63,7 @@ from torch_binary_classifier.inference.forward import (
     network_logits,
 )
 from torch_binary_classifier.registration import register_backend
+from torch_binary_classifier.wording import shown
 
 if TYPE_CHECKING:
     from torch_binary_classifier.training.fitting import FitData, FittedMembers
@@ -495,7 +496,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.class_weight, str):
             msg = (
                 f"class_weight must be None or a dict for partial_fit, got "
-                f"{self.class_weight!r}: one batch does not tell how frequent the "
+                f"{shown(self.class_weight)}: one batch does not tell how frequent the "
                 "classes are. Pass a dict, or sample_weight."
             )
             raise ValueError(msg)
@@ -505,7 +506,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(msg)
         known = self.classes_ if going_on else np.unique(np.asarray(classes))
         if classes is not None and not np.array_equal(known, np.unique(classes)):
-            msg = f"classes must be those of the first call, {known}, got {classes}."
+            msg = (
+                f"classes must be those of the first call, {known}, got "
+                f"{shown(list(classes))}."
+            )
             raise ValueError(msg)
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
@@ -584,7 +588,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Refuse unfit parameters before any work."""
         check_parameters({name: getattr(self, name) for name in RULES}, RULES)
         if self.solver == "lbfgs" and self.dropout > 0:
-            msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
+            msg = f"dropout must be 0 with solver='lbfgs', got {shown(self.dropout)}."
             raise ValueError(msg)
         if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
             msg = "batch_size must be >= 2 with input_norm='batch', got 1."
@@ -618,7 +622,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if len(without) == len(counted) or (len(without) and not stream):
             msg = (
                 f"{type(self).__name__} needs rows of {wanted} with positive weight, "
-                f"but class_weight gives {classes.tolist()[without[0]]!r} none."
+                f"but class_weight gives {shown(classes[without[0]])} none."
             )
             raise ValueError(msg)
         return _weighted(given, targets, classes, by_class), by_class
@@ -769,8 +773,9 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if widths != wanted or len(self._member_seeds) != self.n_members:
             msg = (
                 "hidden_layer_sizes and n_members must be those of the previous fit, "
-                f"{widths} and {len(self._member_seeds)}, got {wanted} and "
-                f"{self.n_members}. Set warm_start=False to start anew."
+                f"{widths} and {len(self._member_seeds)}, got "
+                f"{shown(wanted)} and {self.n_members}. "
+                "Set warm_start=False to start anew."
             )
             raise ValueError(msg)
         before = {
@@ -784,7 +789,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             if given != value and (name, given) != ("dtype", "auto"):
                 msg = (
                     f"{name} must be that of the previous fit, {value!r}, got "
-                    f"{given!r}. Set warm_start=False to start anew."
+                    f"{shown(given)}. Set warm_start=False to start anew."
                 )
                 raise ValueError(msg)
         return {
@@ -837,8 +842,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"Training ended at a loss of {ending.worst_loss:.4g} nats, where the "
                 f"class frequencies alone have {ending.prior_loss:.4g}. The likely "
-                f"cause is learning_rate_init={self.learning_rate_init!r}: lower it, "
-                "or put a StandardScaler in front.",
+                f"cause is learning_rate_init={shown(self.learning_rate_init)}: lower "
+                "it, or put a StandardScaler in front.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
