@@ -62,9 +62,13 @@ from torch_binary_classifier.inference.forward import (
     member_logits,
     network_logits,
 )
+from torch_binary_classifier.registration import register_backend
+from torch_binary_classifier.wording import shown
 
 if TYPE_CHECKING:
     from torch_binary_classifier.training.fitting import FitData, FittedMembers
+
+register_backend()
 
 AUTO_BATCH_SIZE = 200
 
@@ -168,7 +172,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Whether to print the losses of every epoch.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
-        must be given the same network, and with ``early_stopping`` the same table.
+        must be given the same network, solver and ``dtype``, where "auto" is that of
+        the last fit, and with ``early_stopping`` the same table.
     momentum : float, default=0.9
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
@@ -293,6 +298,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any
+    _solver: str
     _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
@@ -490,7 +496,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.class_weight, str):
             msg = (
                 f"class_weight must be None or a dict for partial_fit, got "
-                f"{self.class_weight!r}: one batch does not tell how frequent the "
+                f"{shown(self.class_weight)}: one batch does not tell how frequent the "
                 "classes are. Pass a dict, or sample_weight."
             )
             raise ValueError(msg)
@@ -500,7 +506,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(msg)
         known = self.classes_ if going_on else np.unique(np.asarray(classes))
         if classes is not None and not np.array_equal(known, np.unique(classes)):
-            msg = f"classes must be those of the first call, {known}, got {classes}."
+            msg = (
+                f"classes must be those of the first call, {known}, got "
+                f"{shown(list(classes))}."
+            )
             raise ValueError(msg)
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
@@ -579,7 +588,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Refuse unfit parameters before any work."""
         check_parameters({name: getattr(self, name) for name in RULES}, RULES)
         if self.solver == "lbfgs" and self.dropout > 0:
-            msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
+            msg = f"dropout must be 0 with solver='lbfgs', got {shown(self.dropout)}."
             raise ValueError(msg)
         if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
             msg = "batch_size must be >= 2 with input_norm='batch', got 1."
@@ -613,7 +622,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if len(without) == len(counted) or (len(without) and not stream):
             msg = (
                 f"{type(self).__name__} needs rows of {wanted} with positive weight, "
-                f"but class_weight gives {classes.tolist()[without[0]]!r} none."
+                f"but class_weight gives {shown(classes[without[0]])} none."
             )
             raise ValueError(msg)
         return _weighted(given, targets, classes, by_class), by_class
@@ -654,10 +663,10 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         """Warn or raise when the features are not on a network's scale."""
         if self.unscaled_input == "ignore" or self.input_norm is not None:
             return False
-        scale = input_scale.measure(features)
-        if scale.unscaled:
-            self._tell(input_scale.describe(scale, self._column_names()))
-        return scale.unscaled
+        message = input_scale.describe(features, self._column_names())
+        if message:
+            self._tell(message)
+        return bool(message)
 
     def _report_other_scale(self, data: FitData, held_out: FitData) -> bool:
         """Warn or raise when validation rows are on another scale than the rest."""
@@ -764,19 +773,23 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         if widths != wanted or len(self._member_seeds) != self.n_members:
             msg = (
                 "hidden_layer_sizes and n_members must be those of the previous fit, "
-                f"{widths} and {len(self._member_seeds)}, got {wanted} and "
-                f"{self.n_members}. Set warm_start=False to start anew."
+                f"{widths} and {len(self._member_seeds)}, got "
+                f"{shown(wanted)} and {self.n_members}. "
+                "Set warm_start=False to start anew."
             )
             raise ValueError(msg)
-        input_norm = "batch" if hasattr(self, "input_mean_") else None
-        for name, before in [
-            ("activation", self.activation_),
-            ("input_norm", input_norm),
-        ]:
-            if getattr(self, name) != before:
+        before = {
+            "activation": self.activation_,
+            "solver": self._solver,
+            "input_norm": "batch" if hasattr(self, "input_mean_") else None,
+            "dtype": str(self.coefs_[0].dtype),
+        }
+        for name, value in before.items():
+            given = getattr(self, name)
+            if given != value and (name, given) != ("dtype", "auto"):
                 msg = (
-                    f"{name} must be that of the previous fit, {before!r}, got "
-                    f"{getattr(self, name)!r}. Set warm_start=False to start anew."
+                    f"{name} must be that of the previous fit, {value!r}, got "
+                    f"{shown(given)}. Set warm_start=False to start anew."
                 )
                 raise ValueError(msg)
         return {
@@ -784,7 +797,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             "standardisation": getattr(self, "_standardisation", None),
             "optimizer": getattr(self, "_training_state", None),
             "n_epochs": len(self.loss_curve_),
-            "dtype": str(self.coefs_[0].dtype),
+            "dtype": before["dtype"],
         }
 
     def _keep(self, fitted: FittedMembers, *, going_on: bool) -> None:
@@ -796,7 +809,7 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         self.intercepts_ = [
             layer[0] if single else np.stack(layer) for layer in fitted.intercepts
         ]
-        self.activation_ = str(self.activation)
+        self.activation_, self._solver = str(self.activation), str(self.solver)
         mean, deviation = fitted.input_mean, fitted.input_deviation
         if mean is not None and deviation is not None:
             self.input_mean_ = mean[0] if single else np.stack(mean)
@@ -829,8 +842,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"Training ended at a loss of {ending.worst_loss:.4g} nats, where the "
                 f"class frequencies alone have {ending.prior_loss:.4g}. The likely "
-                f"cause is learning_rate_init={self.learning_rate_init!r}: lower it, "
-                "or put a StandardScaler in front.",
+                f"cause is learning_rate_init={shown(self.learning_rate_init)}: lower "
+                "it, or put a StandardScaler in front.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

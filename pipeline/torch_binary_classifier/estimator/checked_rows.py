@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import validate_data
 
 from torch_binary_classifier.estimator.weights import row_weights
+from torch_binary_classifier.wording import shown
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def two_classes(y: Any, known: Any) -> Any:
     if len(found) < 2:
         msg = (
             "y must hold 2 classes, but the data contains only one class: "
-            f"{found.tolist()[0]!r}."
+            f"{shown(found[0])}."
         )
         raise ValueError(msg)
     return found
@@ -151,5 +152,5 @@ def check_labels(y: Any, known: Any) -> None:
         raise ValueError(msg)
     unknown = np.setdiff1d(y, known)
     if len(unknown):
-        msg = f"y must hold the labels {known}, got {unknown.tolist()[0]!r}."
+        msg = f"y must hold the labels {known}, got {shown(unknown[0])}."
         raise ValueError(msg)

@@ -15,6 +15,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from torch_binary_classifier.wording import shown
+
 NOBODY = -1
 DIGEST_ELEMENTS = 1 << 20
 
@@ -83,7 +85,7 @@ def draw_holders(
     if smallest < n_members:
         msg = (
             f"n_members must be at most the number of rows of the rarer class, "
-            f"{smallest}, with early_stopping=True, got {n_members!r}."
+            f"{smallest}, with early_stopping=True, got {shown(n_members)}."
         )
         raise ValueError(msg)
     folds = StratifiedKFold(n_members, shuffle=True, random_state=seed)
@@ -99,7 +101,8 @@ def _holdout(classes: Any, smallest: int, fraction: float, seed: int) -> Any:
     if smallest < 2 or n_held_out < 2 or n_rows - n_held_out < 2:
         msg = (
             f"validation_fraction must leave rows of both classes on both sides, "
-            f"got {fraction!r} of {n_rows} rows. Set early_stopping=False or add data."
+            f"got {shown(fraction)} of {n_rows} rows. Set "
+            "early_stopping=False or add data."
         )
         raise ValueError(msg)
     _, held_out = train_test_split(

@@ -17,6 +17,7 @@ import joblib
 from joblib.parallel import ThreadingBackend
 
 from torch_binary_classifier.progress import Line, TaskCount
+from torch_binary_classifier.registration import register_backend
 from torch_binary_classifier.search.gathering import (
     Abandoned,
     Call,
@@ -26,6 +27,8 @@ from torch_binary_classifier.search.gathering import (
     checked_limit,
     current_task,
 )
+
+register_backend()
 
 # The n_jobs that joblib is told. It hands out twice as many tasks at once, each of
 # which is a thread that mostly waits.

@@ -34,7 +34,6 @@ from torch_binary_classifier.training.minibatches import (
     SparseRows,
 )
 from torch_binary_classifier.training.network import BATCH_NORM_EPSILON, Architecture
-from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.standardisation import Standardisation
 from torch_binary_classifier.training.trainer import thread_trainer
 
@@ -252,7 +251,7 @@ def _prepared(
             train = _subset(table, splits[number][0])
             validation = _subset(table, splits[number][1])
         given = _hyperparameters(settings, seed, train)
-        state = None if past is None else _state(past, number, settings["solver"])
+        state = None if past is None else _state(past, number)
         members.append(Member(train, given, validation, state))
     if settings["input_norm"] is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
@@ -451,16 +450,13 @@ def _hyperparameters(
     )
 
 
-def _state(past: dict[str, Any], member: int, solver: str) -> MemberState:
-    """Return the state a member goes on from; another solver's moments are left."""
+def _state(past: dict[str, Any], member: int) -> MemberState:
+    """Return the state a member goes on from."""
     network = past["networks"][member]
     kept = past["optimizer"][member] if past["optimizer"] else {}
     moments = {
         name: torch.tensor(value) for name, value in kept.get("moments", {}).items()
     }
-    known = OPTIMIZERS[solver].moment_names if solver in OPTIMIZERS else ()
-    if set(moments) != set(known):
-        moments, kept = {}, kept | {"n_steps": 0}
     coefs = [torch.tensor(coef) for coef in network.coefs]
     mean, variance = None, None
     if network.input_mean is not None:
