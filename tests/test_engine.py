@@ -433,7 +433,13 @@ def test_progress_watches_the_validation_loss_where_there_is_one():
 
 
 def test_progress_lowers_an_adaptive_rate_before_it_stops():
-    given = Hyperparameters(0, 2e-6, "adaptive", n_iter_no_change=0, max_iter=100)
+    given = Hyperparameters(
+        0,
+        learning_rate_init=2e-6,
+        learning_rate="adaptive",
+        n_iter_no_change=0,
+        max_iter=100,
+    )
     progress = Progress(given)
     for _ in range(2):
         progress.add(1.0, None)

@@ -15,9 +15,9 @@ from torch_binary_classifier.search.together import (
     train_together,
 )
 from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training, run
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.run import Training, run
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.training import fitting
+from torch_binary_classifier import TorchBinaryClassifier, classifier
+from torch_binary_classifier.training import run
 
 
 def network(**parameters):
@@ -32,20 +32,21 @@ def divergence(model, X, y):
 
 def interrupted_training(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         model.fit(X, y)
 
 
 def interrupted_stream(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         columns = model.feature_names_in_
         model.set_params(early_stopping=False).partial_fit(X[columns], y)
 
 
 def error_in_out_of_fold_scores(model, X, y):
-    model._out_of_fold = interrupt
-    model.fit(X, y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "out_of_fold", interrupt)
+        model.fit(X, y)
 
 
 def warning_at_the_end(model, X, y):
@@ -75,7 +76,7 @@ def test_a_fit_that_fails_leaves_all_as_it_was(fault, warm_start, tiny_data):
     before = vars(model).copy()
     with pytest.raises((ValueError, KeyboardInterrupt, UserWarning)):
         fault(model, other, y)
-    parameters = set(model.get_params()) | {"_out_of_fold"}
+    parameters = set(model.get_params())
     left = {name: value for name, value in before.items() if name not in parameters}
     for name, value in left.items():
         assert vars(model)[name] is value, name

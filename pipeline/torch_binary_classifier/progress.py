@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from torch_binary_classifier.training.fitting import Training
+from torch_binary_classifier.training.run import Training
 
 LINE_SECONDS = 0.1  # between two states of the line on the terminal
 

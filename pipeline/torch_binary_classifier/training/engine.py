@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.interruption import Stop, never
 from torch_binary_classifier.training.minibatches import (
     DROPOUT,
@@ -84,34 +85,6 @@ STEPS_BETWEEN_FLUSHES = 64
 
 EVALUATION_ROWS = 1024
 COMPACT_FRACTION = 0.25  # stopped members are taken out once they are this many
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """What may differ between the members of one tensor program.
-
-    Names, units and meanings are those of ``TorchBinaryClassifier``; ``seed`` is the
-    member's own, and ``output_bias`` the start of the logit's bias.
-    """
-
-    seed: int
-    learning_rate_init: float = 1e-3
-    learning_rate: str = "constant"
-    power_t: float = 0.5
-    alpha: float = 1e-4
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    momentum: float = 0.9
-    nesterovs_momentum: bool = True
-    max_iter: int = 200
-    max_fun: int = 15000
-    tol: float = 1e-4
-    n_iter_no_change: int = 10
-    shuffle: bool = True
-    output_bias: float = 0.0
 
 
 @dataclass(frozen=True)
