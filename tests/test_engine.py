@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from torch_binary_classifier.training import engine
+from torch_binary_classifier.training.dropout import DropoutLayer
 from torch_binary_classifier.training.engine import (
     EVALUATION_ROWS,
     Evaluation,
@@ -21,14 +22,10 @@ from torch_binary_classifier.training.engine import (
     block_size,
     fit_many,
 )
+from torch_binary_classifier.training.initialisation import initial_parameters
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import (
-    Architecture,
-    DropoutLayer,
-    InputStatistics,
-    ParameterLayout,
-    initial_parameters,
-)
+from torch_binary_classifier.training.normalisation import InputStatistics
 from torch_binary_classifier.training.objective import member_losses
 
 CPU = torch.device("cpu")

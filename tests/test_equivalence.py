@@ -9,14 +9,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from torch_binary_classifier.training import engine
+from torch_binary_classifier.training.activations import ACTIVATIONS
 from torch_binary_classifier.training.engine import (
     Hyperparameters,
     Member,
     MemberState,
     fit_many,
 )
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import ACTIVATIONS, Architecture
 
 SEEDS = range(20)
 

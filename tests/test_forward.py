@@ -24,11 +24,10 @@ from torch_binary_classifier.inference.forward import (
     network_logits,
 )
 from torch_binary_classifier.training.engine import Scorer
-from torch_binary_classifier.training.network import (
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.normalisation import (
     BATCH_NORM_EPSILON,
-    Architecture,
     InputStatistics,
-    ParameterLayout,
 )
 from torch_binary_classifier.training.threads import one_thread_per_kernel
 

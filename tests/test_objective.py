@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from scipy.special import expit
 
-from torch_binary_classifier.training.network import Architecture, ParameterLayout
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.objective import (
     Penalty,
     member_losses,

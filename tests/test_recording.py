@@ -7,14 +7,14 @@ from torch.utils._pytree import tree_leaves
 
 from torch_binary_classifier.training import (
     engine,
+    layers,
     minibatches,
-    network,
     optimizer,
     recording,
 )
 from torch_binary_classifier.training.engine import Hyperparameters, Member, fit_many
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import Architecture
 from torch_binary_classifier.training.optimizer import OPTIMIZERS, RECORDABLE
 from torch_binary_classifier.training.recording import (
     WARM_UP_STEPS,
@@ -79,10 +79,10 @@ def on_a_gpu(monkeypatch):
             made.append(self)
 
     monkeypatch.setattr(recording, "Recording", FakeRecording)
-    for module in (network, optimizer):
+    for module in (layers, optimizer):
         monkeypatch.setattr(module, "operand", lambda tensor: tensor)
     monkeypatch.setattr(
-        network, "multiplier", lambda _: lambda a, b, out: torch.matmul(a, b, out=out)
+        layers, "multiplier", lambda _: lambda a, b, out: torch.matmul(a, b, out=out)
     )
     monkeypatch.setattr(engine, "OPTIMIZERS", RECORDABLE)
     monkeypatch.setattr(engine, "repeated", lambda step, _: Steps(step))

@@ -16,8 +16,8 @@ from torch_binary_classifier.search.together import (
 )
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training, run
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import Architecture
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 

@@ -17,7 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.training.dropout import DropoutRandomness
+from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
+from torch_binary_classifier.training.kernels import Kernel, run_all
+from torch_binary_classifier.training.layers import Units
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.minibatches import (
     DROPOUT,
     Batch,
@@ -30,18 +35,11 @@ from torch_binary_classifier.training.minibatches import (
     stream_seed,
     whole,
 )
-from torch_binary_classifier.training.network import (
-    Architecture,
+from torch_binary_classifier.training.network import Network
+from torch_binary_classifier.training.normalisation import (
     BatchNormInput,
-    DropoutRandomness,
     FixedNormInput,
     InputStatistics,
-    Kernel,
-    Network,
-    ParameterLayout,
-    Units,
-    initial_parameters,
-    run_all,
 )
 from torch_binary_classifier.training.objective import (
     Penalty,

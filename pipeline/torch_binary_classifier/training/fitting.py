@@ -26,6 +26,7 @@ from torch_binary_classifier.training.engine import (
     fit_many,
 )
 from torch_binary_classifier.training.interruption import Stop, never, stopped_by_user
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import fit_lbfgs
 from torch_binary_classifier.training.minibatches import (
     DenseRows,
@@ -33,7 +34,7 @@ from torch_binary_classifier.training.minibatches import (
     RowSet,
     SparseRows,
 )
-from torch_binary_classifier.training.network import BATCH_NORM_EPSILON, Architecture
+from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.standardisation import Standardisation
 from torch_binary_classifier.training.trainer import thread_trainer

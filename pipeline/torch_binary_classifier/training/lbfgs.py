@@ -23,20 +23,19 @@ from torch_binary_classifier.training.engine import (
     MemberState,
     Scorer,
 )
+from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
+from torch_binary_classifier.training.kernels import run_all
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.minibatches import (
     Batch,
     EpochReader,
     batch_starts,
 )
-from torch_binary_classifier.training.network import (
-    Architecture,
+from torch_binary_classifier.training.network import Network
+from torch_binary_classifier.training.normalisation import (
     FixedNormInput,
     InputStatistics,
-    Network,
-    ParameterLayout,
-    initial_parameters,
-    run_all,
 )
 from torch_binary_classifier.training.objective import (
     Penalty,

@@ -16,7 +16,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.network import Logits, Units
+from torch_binary_classifier.training.layers import Logits, Units
 from torch_binary_classifier.training.standardisation import Standardisation
 
 # Rows are gathered in pieces of about this many elements per member, so that a batch

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.network import ParameterLayout
+from torch_binary_classifier.training.layout import ParameterLayout
 from torch_binary_classifier.training.products import operand
 
 # Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
