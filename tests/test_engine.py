@@ -24,9 +24,9 @@ from torch_binary_classifier.training.engine import (
 )
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.normalisation import InputStatistics
 from torch_binary_classifier.training.objective import member_losses
+from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 
 CPU = torch.device("cpu")
 N_FEATURES = 5

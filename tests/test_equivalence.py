@@ -17,7 +17,7 @@ from torch_binary_classifier.training.engine import (
     fit_many,
 )
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 SEEDS = range(20)
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import FullBatch, fit_lbfgs
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 DATA = {
     "breast_cancer": lambda: load_breast_cancer(return_X_y=True),

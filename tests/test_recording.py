@@ -7,20 +7,20 @@ from torch.utils._pytree import tree_leaves
 
 from torch_binary_classifier.training import (
     engine,
+    epochs,
     layers,
-    minibatches,
     optimizer,
     recording,
 )
 from torch_binary_classifier.training.engine import Hyperparameters, Member, fit_many
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
 from torch_binary_classifier.training.optimizer import OPTIMIZERS, RECORDABLE
 from torch_binary_classifier.training.recording import (
     WARM_UP_STEPS,
     RecordedSteps,
     repeated,
 )
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 CPU = torch.device("cpu")
 
@@ -86,7 +86,7 @@ def on_a_gpu(monkeypatch):
     )
     monkeypatch.setattr(engine, "OPTIMIZERS", RECORDABLE)
     monkeypatch.setattr(engine, "repeated", lambda step, _: Steps(step))
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", 1)
+    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", 1)
     return made
 
 

@@ -30,7 +30,7 @@ from torch_binary_classifier.search.together import (
 )
 from torch_binary_classifier.training.engine import MemberResult
 from torch_binary_classifier.training.fitting import Training, print_epoch
-from torch_binary_classifier.training.minibatches import RowSet, SparseRows
+from torch_binary_classifier.training.rows import RowSet, SparseRows
 from torch_binary_classifier.training.trainer import trained_by
 
 # A table in a pipeline's last step stands for the same rows as they were before, a

@@ -19,12 +19,7 @@ from torch import Tensor
 
 from torch_binary_classifier.training.engine import EpochReport, Member, MemberResult
 from torch_binary_classifier.training.fitting import Training, run
-from torch_binary_classifier.training.minibatches import (
-    DenseRows,
-    Rows,
-    RowSet,
-    SparseRows,
-)
+from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
 
 # From the losses of one member's epoch to anything; the fit's number comes first.
 FitReport = Callable[[int, int, int, float, float | None], None]

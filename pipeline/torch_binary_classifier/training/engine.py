@@ -18,23 +18,12 @@ import torch
 from torch import Tensor
 
 from torch_binary_classifier.training.dropout import DropoutRandomness
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts, filled_up
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.layers import Units
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
-from torch_binary_classifier.training.minibatches import (
-    DROPOUT,
-    Batch,
-    EpochReader,
-    Piece,
-    RowSet,
-    batch_starts,
-    filled_up,
-    shuffled,
-    stream_seed,
-    whole,
-)
 from torch_binary_classifier.training.network import Network
 from torch_binary_classifier.training.normalisation import (
     BatchNormInput,
@@ -53,8 +42,11 @@ from torch_binary_classifier.training.optimizer import (
     Optimizer,
     StepSize,
 )
+from torch_binary_classifier.training.pieces import Batch, Piece, whole
 from torch_binary_classifier.training.recording import repeated
+from torch_binary_classifier.training.rows import RowSet
 from torch_binary_classifier.training.schedule import LearningRate
+from torch_binary_classifier.training.seeding import DROPOUT, shuffled, stream_seed
 from torch_binary_classifier.training.threads import (
     Team,
     bare_kernels,

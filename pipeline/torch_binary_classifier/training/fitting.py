@@ -28,14 +28,9 @@ from torch_binary_classifier.training.engine import (
 from torch_binary_classifier.training.interruption import Stop, never, stopped_by_user
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import fit_lbfgs
-from torch_binary_classifier.training.minibatches import (
-    DenseRows,
-    Rows,
-    RowSet,
-    SparseRows,
-)
 from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
+from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
 from torch_binary_classifier.training.standardisation import Standardisation
 from torch_binary_classifier.training.trainer import thread_trainer
 

@@ -23,15 +23,11 @@ from torch_binary_classifier.training.engine import (
     MemberState,
     Scorer,
 )
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
 from torch_binary_classifier.training.kernels import run_all
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
-from torch_binary_classifier.training.minibatches import (
-    Batch,
-    EpochReader,
-    batch_starts,
-)
 from torch_binary_classifier.training.network import Network
 from torch_binary_classifier.training.normalisation import (
     FixedNormInput,
@@ -42,6 +38,7 @@ from torch_binary_classifier.training.objective import (
     member_losses,
     residual_kernels,
 )
+from torch_binary_classifier.training.pieces import Batch
 from torch_binary_classifier.training.threads import bare_kernels, one_thread_per_kernel
 
 CPU = torch.device("cpu")

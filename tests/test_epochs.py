@@ -1,23 +1,12 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
-import scipy.sparse
 import torch
 
-from torch_binary_classifier.training import minibatches
-from torch_binary_classifier.training.minibatches import (
-    DROPOUT,
-    SHUFFLE,
-    DenseRows,
-    EpochReader,
-    RowSet,
-    SparseRows,
-    batch_starts,
-    filled_up,
-    shuffled,
-    stream_seed,
-)
+from torch_binary_classifier.training import epochs
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts, filled_up
+from torch_binary_classifier.training.rows import DenseRows, RowSet
+from torch_binary_classifier.training.seeding import shuffled
 
 
 @pytest.mark.parametrize("smallest", [1, 2])
@@ -37,66 +26,6 @@ def test_batch_starts_join_a_last_row_that_is_alone():
     assert batch_starts(9, 4, smallest=1) == [(0, 4), (4, 8), (8, 9)]
     assert batch_starts(9, 4, smallest=2) == [(0, 4), (4, 9)]
     assert batch_starts(1, 4, smallest=2) == [(0, 1)]
-
-
-def test_shuffled_depends_on_seed_and_epoch_only():
-    rows = torch.arange(100, 200)
-    first = shuffled(rows, seed=3, epoch=5)
-    torch.manual_seed(1)
-    torch.rand(10)
-    assert torch.equal(shuffled(rows, seed=3, epoch=5), first)
-    assert torch.equal(first.sort().values, rows)
-    assert not torch.equal(first, rows)
-    assert not torch.equal(shuffled(rows, seed=3, epoch=6), first)
-    assert not torch.equal(shuffled(rows, seed=4, epoch=5), first)
-
-
-def test_stream_seed_differs_for_every_seed_epoch_and_purpose():
-    seeds = [
-        stream_seed(seed, epoch, purpose)
-        for seed in [*range(30), 2**31, 2**32, 2**63]
-        for epoch in range(30)
-        for purpose in (SHUFFLE, DROPOUT)
-    ]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert stream_seed(1, 2, SHUFFLE) == stream_seed(1, 2, SHUFFLE)
-
-
-def test_stream_seed_bits_look_independent():
-    words = [stream_seed(seed, epoch, 1) for seed in range(64) for epoch in range(64)]
-    bits = np.array([[word >> bit & 1 for bit in range(63)] for word in words])
-    bound = 5 / np.sqrt(len(words))
-    assert abs(2 * bits.mean(axis=0) - 1).max() < bound
-    correlation = np.corrcoef(bits.T) - np.eye(63)
-    assert abs(correlation).max() < bound
-    counting = np.array([[word >> bit & 1 for bit in range(12)] for word in range(64)])
-    assert abs(2 * counting.mean(axis=0) - 1).max() > bound
-
-
-@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sparse_rows_gather_what_dense_rows_gather(container, dtype, rng):
-    values = rng.normal(size=(40, 6)).astype(dtype)
-    values[rng.random(values.shape) < 0.7] = 0
-    dense, sparse = DenseRows(torch.from_numpy(values)), SparseRows(container(values))
-    assert len(dense) == len(sparse) == 40
-    assert dense.n_features == sparse.n_features == 6
-    index = torch.tensor([5, 0, 39, 5, 12])
-    first = torch.empty(5, 6, dtype=torch.from_numpy(values).dtype)
-    second = torch.full_like(first, torch.nan)
-    dense.gather(index, first)
-    sparse.gather(index, second)
-    assert torch.equal(first, second)
-    assert torch.equal(first, torch.from_numpy(values[index.numpy()]))
-    sparse.gather(index.flip(0), second)
-    assert not torch.equal(first, second)
-
-
-def test_row_set_is_as_long_as_its_index():
-    table = DenseRows(torch.zeros(9, 2))
-    rows = RowSet(table, torch.arange(4), torch.zeros(9), torch.ones(9))
-    assert len(rows) == 4
 
 
 def make_rows(n_rows, seed=0, weights=None):
@@ -123,7 +52,7 @@ def read_all(reader, orders):
 def test_epoch_reader_yields_every_members_rows(
     elements, shared, weighted, monkeypatch
 ):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
     level = torch.linspace(0.2, 3, 23) if weighted else torch.full((23,), 0.3)
     rows = make_rows(23, weights=level)
     batches = batch_starts(23, 4, 2)
@@ -147,7 +76,7 @@ def test_epoch_reader_yields_every_members_rows(
 
 @pytest.mark.parametrize("elements", [1, 1 << 16])
 def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
     level = torch.linspace(0.2, 3, 23)
     reader = EpochReader(
         [make_rows(23, weights=level), make_rows(23)],
@@ -168,7 +97,7 @@ def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
 def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(
     elements, weighted, monkeypatch
 ):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
     level = torch.linspace(0.2, 3, 80) if weighted else None
     table = make_rows(80, weights=level)
     lengths = [67, 70, 80]
