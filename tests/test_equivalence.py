@@ -10,13 +10,13 @@ from sklearn.neural_network import MLPClassifier
 
 from torch_binary_classifier.training import engine
 from torch_binary_classifier.training.activations import ACTIVATIONS
-from torch_binary_classifier.training.engine import (
+from torch_binary_classifier.training.engine import fit_many
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import (
     Hyperparameters,
     Member,
     MemberState,
-    fit_many,
 )
-from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 SEEDS = range(20)

@@ -6,7 +6,7 @@ import torch
 
 from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.training import fitting
-from torch_binary_classifier.training.engine import (
+from torch_binary_classifier.training.members import (
     Hyperparameters,
     MemberResult,
     MemberState,

@@ -23,7 +23,7 @@ from torch_binary_classifier.inference.forward import (
     member_logits,
     network_logits,
 )
-from torch_binary_classifier.training.engine import Scorer
+from torch_binary_classifier.training.evaluation import Scorer
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.normalisation import (
     BATCH_NORM_EPSILON,

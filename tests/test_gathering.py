@@ -20,9 +20,9 @@ from torch_binary_classifier.search.gathering import (
     held_bytes,
 )
 from torch_binary_classifier.search.together import FitOutcome
-from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training
 from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Hyperparameters, Member
 from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.trainer import thread_trainer
 

@@ -12,8 +12,9 @@ from torch_binary_classifier.training import (
     optimizer,
     recording,
 )
-from torch_binary_classifier.training.engine import Hyperparameters, Member, fit_many
+from torch_binary_classifier.training.engine import fit_many
 from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Hyperparameters, Member
 from torch_binary_classifier.training.optimizer import OPTIMIZERS, RECORDABLE
 from torch_binary_classifier.training.recording import (
     WARM_UP_STEPS,

@@ -14,9 +14,9 @@ from torch_binary_classifier.search.together import (
     group_members,
     train_together,
 )
-from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training, run
 from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Hyperparameters, Member
 from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)

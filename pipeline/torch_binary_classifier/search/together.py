@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from torch_binary_classifier.training.engine import EpochReport, Member, MemberResult
 from torch_binary_classifier.training.fitting import Training, run
+from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
 from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
 
 # From the losses of one member's epoch to anything; the fit's number comes first.

@@ -6,10 +6,9 @@ fit is the loop's case of one member.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -19,15 +18,20 @@ from torch import Tensor
 
 from torch_binary_classifier.training.dropout import DropoutRandomness
 from torch_binary_classifier.training.epochs import EpochReader, batch_starts, filled_up
+from torch_binary_classifier.training.evaluation import Evaluation, Scorer
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
 from torch_binary_classifier.training.kernels import Kernel, run_all
-from torch_binary_classifier.training.layers import Units
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.members import (
+    EpochReport,
+    Member,
+    MemberResult,
+    MemberState,
+)
 from torch_binary_classifier.training.network import Network
 from torch_binary_classifier.training.normalisation import (
     BatchNormInput,
-    FixedNormInput,
     InputStatistics,
 )
 from torch_binary_classifier.training.objective import (
@@ -45,8 +49,8 @@ from torch_binary_classifier.training.optimizer import (
 from torch_binary_classifier.training.pieces import Batch, Piece, whole
 from torch_binary_classifier.training.recording import repeated
 from torch_binary_classifier.training.rows import RowSet
-from torch_binary_classifier.training.schedule import LearningRate
 from torch_binary_classifier.training.seeding import DROPOUT, shuffled, stream_seed
+from torch_binary_classifier.training.stopping import History
 from torch_binary_classifier.training.threads import (
     Team,
     bare_kernels,
@@ -72,108 +76,7 @@ LARGE_SLICE_ROWS = 512
 # Moments become denormal slowly: looking at them once in so many steps is enough.
 STEPS_BETWEEN_FLUSHES = 64
 
-EVALUATION_ROWS = 1024
 COMPACT_FRACTION = 0.25  # stopped members are taken out once they are this many
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """What may differ between the members of one tensor program.
-
-    Names, units and meanings are those of ``TorchBinaryClassifier``; ``seed`` is the
-    member's own, and ``output_bias`` the start of the logit's bias.
-    """
-
-    seed: int
-    learning_rate_init: float = 1e-3
-    learning_rate: str = "constant"
-    power_t: float = 0.5
-    alpha: float = 1e-4
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    momentum: float = 0.9
-    nesterovs_momentum: bool = True
-    max_iter: int = 200
-    max_fun: int = 15000
-    tol: float = 1e-4
-    n_iter_no_change: int = 10
-    shuffle: bool = True
-    output_bias: float = 0.0
-
-
-@dataclass(frozen=True)
-class MemberState:
-    """A network and what is needed to go on training it.
-
-    Parameters
-    ----------
-    coefs : list of Tensor of shape (in, out)
-    intercepts : list of Tensor of shape (out,)
-    input_mean, input_variance : Tensor of shape (n_features,) or None
-        Running statistics of the batch normalisation.
-    moments : dict of str to Tensor of shape (member_size,)
-        The optimizer's moments; empty for a fresh start.
-    n_steps, n_epochs : int
-        Steps of the optimizer and epochs so far.
-    """
-
-    coefs: list[Tensor]
-    intercepts: list[Tensor]
-    input_mean: Tensor | None = None
-    input_variance: Tensor | None = None
-    moments: dict[str, Tensor] = field(default_factory=dict)
-    n_steps: int = 0
-    n_epochs: int = 0
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network to be trained: its rows, hyperparameters and, perhaps, its past.
-
-    ``stops`` are epochs, below ``max_iter``, whose result is wanted too.
-    """
-
-    train: RowSet
-    hyperparameters: Hyperparameters
-    validation: RowSet | None = None
-    state: MemberState | None = None
-    stops: frozenset[int] = frozenset()
-
-
-@dataclass
-class MemberResult:
-    """What became of a member.
-
-    Parameters
-    ----------
-    state : MemberState
-        The last weights, or the best ones where there was a validation set.
-    loss_curve, validation_loss_curve : list of float
-        Loss per epoch, in nats per unit of weight.
-    converged : bool
-        Whether the stopping rule ended the training before ``max_iter``.
-    diverged_epoch : int or None
-        The epoch, counted from 1, in which weights or loss became non-finite.
-    earlier : dict of int to MemberResult
-        What a run with this ``max_iter`` would have had, for the member's stops that
-        were reached before the end.
-    interrupted : bool
-        Whether the user ended the training.
-    """
-
-    state: MemberState
-    loss_curve: list[float]
-    validation_loss_curve: list[float]
-    converged: bool
-    diverged_epoch: int | None
-    earlier: dict[int, MemberResult] = field(default_factory=dict)
-    interrupted: bool = False
-
-
-EpochReport = Callable[[int, int, float, float | None], None]
 
 
 def fit_many(
@@ -353,50 +256,6 @@ def _run_key(member: Member) -> tuple[float, ...]:
     )
 
 
-class Progress:
-    """One member's losses and its stopping rule.
-
-    Without a validation set MLPClassifier's rule: stop when the training loss has not
-    fallen by ``tol`` for more than ``n_iter_no_change`` epochs. With one, the same
-    rule on the validation loss, and the best weights are kept.
-    """
-
-    def __init__(self, given: Hyperparameters) -> None:
-        self.given = given
-        self.rate = LearningRate(
-            given.learning_rate_init, given.learning_rate, given.power_t, given.max_iter
-        )
-        self.losses: list[float] = []
-        self.validation_losses: list[float] = []
-        self.best = math.inf
-        self.stalled = 0
-        self.converged = False
-        self.diverged_epoch: int | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the member needs no further epoch."""
-        finished = len(self.losses) >= self.given.max_iter
-        return finished or self.converged or self.diverged_epoch is not None
-
-    def add(self, loss: float, validation_loss: float | None) -> bool:
-        """Record an epoch; return whether it was the best so far."""
-        watched = loss if validation_loss is None else validation_loss
-        self.losses.append(loss)
-        if validation_loss is not None:
-            self.validation_losses.append(validation_loss)
-        if not (math.isfinite(loss) and math.isfinite(watched)):
-            self.diverged_epoch = len(self.losses)
-            return False
-        self.stalled = self.stalled + 1 if watched > self.best - self.given.tol else 0
-        improved = watched < self.best
-        self.best = min(self.best, watched)
-        if self.stalled > self.given.n_iter_no_change:
-            self.stalled = 0
-            self.converged = not self.rate.reduce()
-        return improved
-
-
 class Block:
     """Members that are trained together, and the buffers they need."""
 
@@ -416,7 +275,7 @@ class Block:
         self.device = device
         self.numbers = list(range(len(members)))
         self.batches = step_bounds(architecture, len(members[0].train), batch_size)
-        self.progress = [Progress(member.hyperparameters) for member in members]
+        self.histories = [History(member.hyperparameters) for member in members]
         self.generator = torch.Generator()
         self.epochs_before = [
             0 if member.state is None else member.state.n_epochs for member in members
@@ -551,7 +410,7 @@ class Block:
         while self.members:
             if self._train_epoch(stop):
                 self._end_epoch(self.losses.tolist(), report)
-                self._take_out([one.stopped for one in self.progress])
+                self._take_out([one.stopped for one in self.histories])
             else:
                 self._take_out([True] * len(self.members))
         # Both refer to the block, which would keep its tables until a collection.
@@ -586,9 +445,9 @@ class Block:
     def _set_step_sizes(self, epochs: list[int]) -> None:
         """Hand the optimizer this epoch's learning rates, where they have changed."""
         rates = [
-            progress.rate.at(self.epoch, epoch * n_rows)
-            for progress, epoch, n_rows in zip(
-                self.progress, epochs, self.row_counts, strict=True
+            history.rate.at(self.epoch, epoch * n_rows)
+            for history, epoch, n_rows in zip(
+                self.histories, epochs, self.row_counts, strict=True
             )
         ]
         if rates != self.rates:
@@ -687,15 +546,15 @@ class Block:
         if self.validation is not None:
             held_out = self._validation_losses(self.validation)
         for place, loss in enumerate(losses):
-            progress = self.progress[place]
-            if progress.stopped:
+            history = self.histories[place]
+            if history.stopped:
                 continue
             validation_loss = None if held_out is None else held_out[place]
-            improved = progress.add(loss, validation_loss)
+            improved = history.add(loss, validation_loss)
             if improved and held_out is not None:
                 self._keep_best(place)
-            n_epochs = len(progress.losses)
-            if n_epochs in self.members[place].stops and not progress.stopped:
+            n_epochs = len(history.losses)
+            if n_epochs in self.members[place].stops and not history.stopped:
                 self.earlier[self.numbers[place]][n_epochs] = self._result(place)
             if report is not None:
                 report(self.numbers[place], n_epochs, loss, validation_loss)
@@ -736,7 +595,7 @@ class Block:
         best_statistics = self.best_statistics
         self.members = [self.members[place] for place in staying]
         self.numbers = [self.numbers[place] for place in staying]
-        self.progress = [self.progress[place] for place in staying]
+        self.histories = [self.histories[place] for place in staying]
         self.epochs_before = [self.epochs_before[place] for place in staying]
         self._allocate(states)
         for place, vector in enumerate(best):
@@ -767,94 +626,19 @@ class Block:
 
     def _result(self, place: int) -> MemberResult:
         """Return what became of a member."""
-        progress = self.progress[place]
+        history = self.histories[place]
         state = self._state(place, best=self.validation is not None)
         finite = all(
             bool(torch.isfinite(tensor).all())
             for tensor in [*state.coefs, *state.intercepts]
         )
-        diverged = progress.diverged_epoch
+        diverged = history.diverged_epoch
         if diverged is None and not finite:
-            diverged = len(progress.losses)
+            diverged = len(history.losses)
         return MemberResult(
             state,
-            list(progress.losses),
-            list(progress.validation_losses),
-            progress.converged,
+            list(history.losses),
+            list(history.validation_losses),
+            history.converged,
             diverged,
         )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Rows to score without learning from them, for all members of a block.
-
-    Shapes ``(n_members or 1, n_rows, n_features)``, ``(n_members, n_rows)`` twice.
-    """
-
-    features: Tensor
-    signs: Tensor
-    shares: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        row_sets: Sequence[RowSet | None],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> Evaluation | None:
-        """Gather the members' validation rows; None where they have none."""
-        present = [rows for rows in row_sets if rows is not None]
-        if not present:
-            return None
-        first = present[0]
-        shared = all(
-            rows.index is first.index and rows.features is first.features
-            for rows in present
-        )
-        held = [first] if shared else present
-        shape = (len(held), len(first), first.features.n_features)
-        features = torch.empty(shape, dtype=dtype, device=device)
-        for slot, rows in zip(features, held, strict=True):
-            rows.features.gather(rows.index, slot)
-        # One column more than rows, as in a piece of an epoch.
-        labels = features.new_zeros(2, len(present), len(first) + 1)[..., :-1]
-        for place, rows in enumerate(present):
-            labels[0, place] = 2 * rows.targets[rows.index] - 1
-            weights = rows.weights[rows.index]
-            labels[1, place] = weights / weights.double().sum()
-        return cls(features, labels[0], labels[1])
-
-
-class Scorer:
-    """Logits of given parameters, without dropout and with running statistics."""
-
-    def __init__(
-        self, layout: ParameterLayout, parameters: Tensor, statistics: InputStatistics
-    ) -> None:
-        self.layout = layout
-        self.parameters = parameters
-        self.statistics = statistics
-        self.unused = torch.empty_like(parameters)  # the gradients
-        self._networks: dict[int, Network] = {}
-
-    def network(self, n_rows: int) -> Network:
-        """Return the network for so many rows."""
-        if n_rows not in self._networks:
-            self._networks[n_rows] = Network(
-                self.layout, self.parameters, self.unused, n_rows
-            )
-        return self._networks[n_rows]
-
-    def logits(self, features: Tensor) -> Tensor:
-        """Return the logits of ``(n_members or 1, n_rows, n_features)`` rows."""
-        n_members, n_rows = self.layout.n_members, features.shape[1]
-        logits = self.parameters.new_zeros(n_members, n_rows + 1)[:, :-1]
-        for start in range(0, n_rows, EVALUATION_ROWS):
-            part = features[:, start : start + EVALUATION_ROWS]
-            inputs = Units(Units.of(part).values.expand(n_members, -1, -1))
-            if self.layout.architecture.input_norm is not None:
-                inputs = FixedNormInput(self.statistics, part.shape[1]).forward(inputs)
-            scored = self.network(part.shape[1]).forward(inputs)
-            logits[:, start : start + part.shape[1]] = scored
-        return logits

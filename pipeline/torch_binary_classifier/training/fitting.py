@@ -17,17 +17,17 @@ from scipy.special import logit, xlog1py, xlogy
 from torch import Tensor
 
 from torch_binary_classifier.training.diagnosis import check_settings, divergence
-from torch_binary_classifier.training.engine import (
+from torch_binary_classifier.training.engine import fit_many
+from torch_binary_classifier.training.interruption import Stop, never, stopped_by_user
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.lbfgs import fit_lbfgs
+from torch_binary_classifier.training.members import (
     EpochReport,
     Hyperparameters,
     Member,
     MemberResult,
     MemberState,
-    fit_many,
 )
-from torch_binary_classifier.training.interruption import Stop, never, stopped_by_user
-from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.lbfgs import fit_lbfgs
 from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from torch import Tensor
+
 # One operation on fixed buffers, ready to be called again and again.
 Kernel = Callable[[], object]
+
+# Prepares the products of two operands, (n_members, rows, inner) and (n_members,
+# inner, columns), to be written to a third.
+Product = Callable[[Tensor, Tensor, Tensor], Kernel]
 
 
 def run_all(kernels: Sequence[Kernel]) -> None:

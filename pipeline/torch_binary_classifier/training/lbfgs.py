@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from torch_binary_classifier.training.engine import (
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts
+from torch_binary_classifier.training.evaluation import (
     EVALUATION_ROWS,
-    EpochReport,
     Evaluation,
-    Member,
-    MemberResult,
-    MemberState,
     Scorer,
 )
-from torch_binary_classifier.training.epochs import EpochReader, batch_starts
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.interruption import Stop, never
 from torch_binary_classifier.training.kernels import run_all
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.members import (
+    EpochReport,
+    Member,
+    MemberResult,
+    MemberState,
+)
 from torch_binary_classifier.training.network import Network
 from torch_binary_classifier.training.normalisation import (
     FixedNormInput,

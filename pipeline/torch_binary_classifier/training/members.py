@@ -1,0 +1,133 @@
+"""Members: what they have in common, what may differ, and what became of them.
+
+Knows row sets and tensors; nothing of how a member is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from torch_binary_classifier.training.rows import RowSet
+
+# Called with (member, epoch, loss, validation loss or None) after each epoch.
+EpochReport = Callable[[int, int, float, float | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepHyperparameters:
+    """What decides a step of the optimizer, the learning rate given."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateHyperparameters:
+    """What decides the learning rate of an epoch."""
+
+    learning_rate_init: float = 1e-3
+    learning_rate: str = "constant"
+    power_t: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppingHyperparameters:
+    """What decides when a training ends."""
+
+    max_iter: int = 200
+    max_fun: int = 15000
+    tol: float = 1e-4
+    n_iter_no_change: int = 10
+
+
+@dataclass(frozen=True)
+class Hyperparameters(
+    StepHyperparameters, RateHyperparameters, StoppingHyperparameters
+):
+    """What may differ between the members of one block.
+
+    Names, units and meanings are those of ``TorchBinaryClassifier``; ``seed`` is the
+    member's own, and ``output_bias`` the start of the logit's bias.
+    """
+
+    seed: int
+    alpha: float = 1e-4
+    dropout: float = 0.0
+    shuffle: bool = True
+    output_bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A network and what is needed to go on training it.
+
+    Parameters
+    ----------
+    coefs : list of Tensor of shape (in, out)
+    intercepts : list of Tensor of shape (out,)
+    input_mean, input_variance : Tensor of shape (n_features,) or None
+        Running statistics of the batch normalisation.
+    moments : dict of str to Tensor of shape (member_size,)
+        The optimizer's moments; empty for a fresh start.
+    n_steps, n_epochs : int
+        Steps of the optimizer and epochs so far.
+    """
+
+    coefs: list[Tensor]
+    intercepts: list[Tensor]
+    input_mean: Tensor | None = None
+    input_variance: Tensor | None = None
+    moments: dict[str, Tensor] = field(default_factory=dict)
+    n_steps: int = 0
+    n_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to be trained: its rows, hyperparameters and, perhaps, its past.
+
+    ``stops`` are epochs, below ``max_iter``, whose result is wanted too.
+    """
+
+    train: RowSet
+    hyperparameters: Hyperparameters
+    validation: RowSet | None = None
+    state: MemberState | None = None
+    stops: frozenset[int] = frozenset()
+
+
+@dataclass
+class MemberResult:
+    """What became of a member.
+
+    Parameters
+    ----------
+    state : MemberState
+        The last weights, or the best ones where there was a validation set.
+    loss_curve, validation_loss_curve : list of float
+        Loss per epoch, in nats per unit of weight.
+    converged : bool
+        Whether the stopping rule ended the training before ``max_iter``.
+    diverged_epoch : int or None
+        The epoch, counted from 1, in which weights or loss became non-finite.
+    earlier : dict of int to MemberResult
+        What a run with this ``max_iter`` would have had, for the member's stops that
+        were reached before the end.
+    interrupted : bool
+        Whether the user ended the training.
+    """
+
+    state: MemberState
+    loss_curve: list[float]
+    validation_loss_curve: list[float]
+    converged: bool
+    diverged_epoch: int | None
+    earlier: dict[int, MemberResult] = field(default_factory=dict)
+    interrupted: bool = False
