@@ -10,7 +10,8 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from torch_binary_classifier.training import engine
+from torch_binary_classifier.training import device
+from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.dropout import DropoutLayer
 from torch_binary_classifier.training.engine import block_size, fit_many
 from torch_binary_classifier.training.evaluation import (
@@ -18,13 +19,11 @@ from torch_binary_classifier.training.evaluation import (
     Scorer,
 )
 from torch_binary_classifier.training.initialisation import initial_parameters
-from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import Hyperparameters, Member
-from torch_binary_classifier.training.normalisation import InputStatistics
-from torch_binary_classifier.training.objective import member_losses
 from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.state import BlockState
 
-CPU = torch.device("cpu")
 N_FEATURES = 5
 
 
@@ -309,14 +308,9 @@ def test_fit_many_restores_the_best_validation_weights():
     for result in fit(architecture, members, batch_size=8):
         curve = result.validation_loss_curve
         assert curve[-1] > min(curve)
-        layout = ParameterLayout(architecture, 1)
-        vector = layout.member_vector_of(result.state.coefs, result.state.intercepts)
-        statistics = InputStatistics.initial(architecture, 1, CPU)
-        statistics.mean[0, 0] = result.state.input_mean
-        statistics.variance[0, 0] = result.state.input_variance
-        held = Evaluation.of([validation], torch.float64, CPU)
-        logits = Scorer(layout, vector, statistics).logits(held.features)
-        loss = float(member_losses(logits, held.signs, held.shares))
+        state = BlockState.of(architecture, [result.state], CPU.where)
+        held = Evaluation.of([validation], state.parameters)
+        (loss,) = Scorer(state, CPU.product).losses(held)
         assert loss == pytest.approx(min(curve), rel=1e-12)
 
 
@@ -414,11 +408,11 @@ def test_block_size_falls_with_the_size_of_the_members():
 
 def test_normalised_batches_are_never_cut(monkeypatch):
     large = make_architecture((256, 128), "relu", dtype=torch.float32)
-    assert len(engine.row_slices(large, 4096)) == 8
-    assert engine.row_slices(replace(large, input_norm="batch"), 4096) == [(0, 4096)]
+    assert len(CPU.slices(large, 4096)) == 8
+    assert CPU.slices(replace(large, input_norm="batch"), 4096) == [(0, 4096)]
     architecture = make_architecture(norm="batch")
     (expected,) = fit(architecture, [make_member(make_table())])
-    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    monkeypatch.setattr(device, "SLICED_FLOPS", 1)
     (found,) = fit(architecture, [make_member(make_table())])
     assert same_state(found.state, expected.state)
 
@@ -431,7 +425,7 @@ def test_slices_of_a_batch_leave_out_different_units(monkeypatch):
         drawn.append(words.copy())
         draw(layer, words)
 
-    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    monkeypatch.setattr(device, "SLICED_FLOPS", 1)
     monkeypatch.setattr(DropoutLayer, "draw", noted)
     member = make_member(make_table(32), dropout=0.5, max_iter=3)
     fit(make_architecture(), [member], batch_size=32)

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from torch_binary_classifier.training import epochs
 from torch_binary_classifier.training.epochs import EpochReader, batch_starts, filled_up
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.seeding import shuffled
@@ -36,6 +35,11 @@ def make_rows(n_rows, seed=0, weights=None):
     return RowSet(DenseRows(values), torch.arange(n_rows), targets, weights.double())
 
 
+def in_pieces(batches, n_gathered):
+    """Return the batches, so many together."""
+    return [batches[at : at + n_gathered] for at in range(0, len(batches), n_gathered)]
+
+
 def read_all(reader, orders):
     """Return copies of every batch's rows, signs, shares and offsets."""
     found = []
@@ -46,17 +50,14 @@ def read_all(reader, orders):
     return found
 
 
-@pytest.mark.parametrize("elements", [1, 60, 1 << 16])
+@pytest.mark.parametrize("n_gathered", [1, 2, 100])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_epoch_reader_yields_every_members_rows(
-    elements, shared, weighted, monkeypatch
-):
-    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
+def test_epoch_reader_yields_every_members_rows(n_gathered, shared, weighted):
     level = torch.linspace(0.2, 3, 23) if weighted else torch.full((23,), 0.3)
     rows = make_rows(23, weights=level)
     batches = batch_starts(23, 4, 2)
-    reader = EpochReader([rows] * 3, batches, torch.empty(0))
+    reader = EpochReader([rows] * 3, in_pieces(batches, n_gathered), torch.empty(0))
     for epoch in range(3):
         orders = [shuffled(torch.arange(23), seed, epoch) for seed in range(3)]
         orders = orders[:1] * 3 if shared else orders
@@ -74,13 +75,12 @@ def test_epoch_reader_yields_every_members_rows(
                 torch.testing.assert_close(offsets[member], -targets * shares[member])
 
 
-@pytest.mark.parametrize("elements", [1, 1 << 16])
-def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
-    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
+@pytest.mark.parametrize("n_gathered", [1, 100])
+def test_epoch_reader_gives_parts_of_the_epochs_weight(n_gathered):
     level = torch.linspace(0.2, 3, 23)
     reader = EpochReader(
         [make_rows(23, weights=level), make_rows(23)],
-        batch_starts(23, 4, 1),
+        in_pieces(batch_starts(23, 4, 1), n_gathered),
         torch.empty(0),
     )
     orders = [torch.arange(23), torch.arange(23).flip(0)]
@@ -93,18 +93,15 @@ def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
 
 
 @pytest.mark.parametrize("weighted", [True, False])
-@pytest.mark.parametrize("elements", [1, 1 << 16])
-def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(
-    elements, weighted, monkeypatch
-):
-    monkeypatch.setattr(epochs, "PIECE_ELEMENTS", elements)
+@pytest.mark.parametrize("n_gathered", [1, 100])
+def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(n_gathered, weighted):
     level = torch.linspace(0.2, 3, 80) if weighted else None
     table = make_rows(80, weights=level)
     lengths = [67, 70, 80]
     row_sets = [replace(table, index=torch.arange(n)) for n in lengths]
     batches = filled_up(batch_starts(67, 32, 1))
     assert batches == [(0, 32), (32, 64), (64, 80)]
-    reader = EpochReader(row_sets, batches, torch.empty(0))
+    reader = EpochReader(row_sets, in_pieces(batches, n_gathered), torch.empty(0))
     for epoch in range(2):
         orders = [shuffled(rows.index, 0, epoch) for rows in row_sets]
         pieces = list(reader.read(orders))
@@ -145,7 +142,7 @@ def test_filled_up_never_takes_rows_away():
 def test_epoch_reader_cuts_batches_into_slices():
     reader = EpochReader(
         [make_rows(10)],
-        [(0, 6), (6, 10)],
+        [[(0, 6), (6, 10)]],
         torch.empty(0),
         slices=lambda n_rows: [(0, n_rows // 2), (n_rows // 2, n_rows)],
     )
@@ -162,7 +159,7 @@ def test_epoch_reader_cuts_batches_into_slices():
 def test_epoch_reader_corrects_the_variance_by_the_batchs_weight():
     level = torch.tensor([1.0, 3.0, 0.5, 0.25])
     reader = EpochReader(
-        [make_rows(4, weights=level)], [(0, 2), (2, 4)], torch.empty(0)
+        [make_rows(4, weights=level)], [[(0, 2), (2, 4)]], torch.empty(0)
     )
     (piece,) = reader.read([torch.arange(4)])
     found = [float(batch.correction) for batch in piece.batches]
@@ -178,7 +175,7 @@ def test_epoch_reader_gathers_an_unchanged_order_once(monkeypatch):
         "gather",
         lambda index, out: calls.append(len(index)) or gather(index, out),
     )
-    reader = EpochReader([rows], [(0, 5), (5, 10)], torch.empty(0))
+    reader = EpochReader([rows], [[(0, 5), (5, 10)]], torch.empty(0))
     order = torch.arange(10)
     first = read_all(reader, [order])
     again = read_all(reader, [order])

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.evaluation import (
     EVALUATION_ROWS,
     Evaluation,
@@ -11,8 +12,9 @@ from torch_binary_classifier.training.evaluation import (
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.normalisation import InputStatistics
 from torch_binary_classifier.training.rows import DenseRows, RowSet
+from torch_binary_classifier.training.state import BlockState
 
-CPU = torch.device("cpu")
+LIKE = torch.empty(0, dtype=torch.float64)
 N_FEATURES = 5
 
 
@@ -38,10 +40,13 @@ def make_architecture(sizes=(7,), activation="tanh", norm=None, dtype=torch.floa
 def test_scorer_scores_every_row(n_rows):
     architecture = make_architecture((3,))
     layout = ParameterLayout(architecture, 2)
-    flat = layout.new_buffer(CPU).normal_(generator=torch.Generator().manual_seed(0))
+    flat = layout.new_buffer(CPU.where).normal_(
+        generator=torch.Generator().manual_seed(0)
+    )
     rows = make_table(n_rows).features.values
-    statistics = InputStatistics.initial(architecture, 2, CPU)
-    logits = Scorer(layout, flat, statistics).logits(rows.unsqueeze(0))
+    statistics = InputStatistics.initial(architecture, 2, CPU.where)
+    scorer = Scorer(BlockState(layout, flat, statistics), CPU.product)
+    logits = scorer.logits(rows.unsqueeze(0))
     assert logits.shape == (2, n_rows)
     for member in range(2):
         coefs, intercepts = layout.unpacked(layout.member_vector(flat, member))
@@ -53,14 +58,14 @@ def test_scorer_scores_every_row(n_rows):
 
 
 def test_evaluation_of_members_without_validation_rows_is_none():
-    assert Evaluation.of([None, None], torch.float32, CPU) is None
+    assert Evaluation.of([None, None], LIKE) is None
 
 
 def test_evaluation_gathers_shared_rows_once():
     table = make_table(weighted=True)
     own = [some_rows(table, range(10)), some_rows(table, range(10, 20))]
-    apart = Evaluation.of(own, torch.float64, CPU)
-    together = Evaluation.of([own[1], own[1]], torch.float64, CPU)
+    apart = Evaluation.of(own, LIKE)
+    together = Evaluation.of([own[1], own[1]], LIKE)
     assert apart.features.shape == (2, 10, N_FEATURES)
     assert together.features.shape == (1, 10, N_FEATURES)
     assert torch.equal(apart.features[1], together.features[0])

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from torch_binary_classifier.training.activations import ACTIVATIONS
+from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.dropout import DropoutLayer, DropoutRandomness
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.kernels import run_all
@@ -13,10 +14,10 @@ from torch_binary_classifier.training.normalisation import (
     BatchNormInput,
     InputStatistics,
 )
-from torch_binary_classifier.training.objective import Penalty, residual_kernels
+from torch_binary_classifier.training.objective import residual_kernels
+from torch_binary_classifier.training.penalty import Penalty
 from torch_binary_classifier.training.threads import one_thread_per_kernel
 
-CPU = torch.device("cpu")
 N_ROWS, N_FEATURES, N_MEMBERS = 13, 4, 3
 BOUND = 1e-9
 ALPHAS = (0.5, 0.0, 2.0)
@@ -72,8 +73,8 @@ class Setting:
 
     def __init__(self, architecture, dropout=None):
         self.layout = ParameterLayout(architecture, N_MEMBERS)
-        self.parameters = self.layout.new_buffer(CPU)
-        self.gradients = self.layout.new_buffer(CPU)
+        self.parameters = self.layout.new_buffer(CPU.where)
+        self.gradients = self.layout.new_buffer(CPU.where)
         self.weights = [start_weights(architecture, seed) for seed in range(N_MEMBERS)]
         for member, (coefs, intercepts) in enumerate(self.weights):
             vector = self.layout.member_vector_of(coefs, intercepts)
@@ -84,13 +85,14 @@ class Setting:
         self.shares = weights / weights.sum(1, keepdim=True)
         self.norm = None
         if architecture.input_norm is not None:
-            statistics = InputStatistics.initial(architecture, N_MEMBERS, CPU)
+            statistics = InputStatistics.initial(architecture, N_MEMBERS, CPU.where)
             self.norm = BatchNormInput(statistics, N_ROWS)
         self.network = Network(
             self.layout,
             self.parameters,
             self.gradients,
             N_ROWS,
+            product=CPU.product,
             dropout=dropout,
         )
 
@@ -106,11 +108,8 @@ class Setting:
         run_all(residual_kernels(self.logits, offsets, self.shares, residuals))
         self.network.backward()
         if penalised:
-            strengths = self.layout.weight_mask(CPU)
-            for member, alpha in enumerate(ALPHAS):
-                for slot in self.layout.slots(strengths):
-                    slot[member].mul_(alpha / N_ROWS)
-            penalty = Penalty(strengths, self.layout.slots)
+            strengths = [alpha / N_ROWS for alpha in ALPHAS]
+            penalty = Penalty(self.layout, strengths, CPU.where)
             penalty.gradient_kernel(self.parameters, self.gradients)()
         vectors = [
             self.layout.member_vector(self.gradients, member)

@@ -15,7 +15,7 @@ from torch_binary_classifier.training.layers import Units, Upstream
 
 
 class DropoutLayer:
-    """Inverted dropout: a unit is 0, or over the share that is kept.
+    """Inverted dropout: a unit is 0, or over the fraction that is kept.
 
     Four units take the 16-bit numbers of one random word, a rate is met to 2^-16, and
     all members are compared at once: 6 instead of 45 microseconds per member for the
@@ -40,14 +40,14 @@ class DropoutLayer:
         self.mask.copy_(torch.from_numpy(numbers)).lt_(self.bounds).mul_(self.scales)
 
     def forward(self, inputs: Units, kernels: list[Kernel]) -> Units:
-        """Return the inputs with a share of the units set to 0."""
+        """Return the inputs with a part of the units set to 0."""
         outputs = self.outputs.units
         kernels.append(partial(torch.mul, inputs.units, self.mask, out=outputs))
         return self.outputs
 
     def backward(self, upstream: Upstream, kernels: list[Kernel]) -> Upstream:
         """Return the slopes through the units that were kept."""
-        values, out, _ = upstream
+        values, out = upstream
         kernels.append(partial(torch.mul, values, self.mask, out=out))
         return upstream._replace(values=out)
 
@@ -60,7 +60,7 @@ class DropoutRandomness:
     bounds : Tensor of shape (n_members, 1, 1)
         A unit is kept if its number, uniform in -2^15 to 2^15 - 1, is below.
     scales : Tensor of shape (n_members, 1, 1)
-        1 over the share of the units that is kept.
+        1 over the fraction of the units that is kept.
 
     References
     ----------
@@ -68,10 +68,10 @@ class DropoutRandomness:
     """
 
     def __init__(self, rates: Sequence[float]) -> None:
-        kept = [max(1, round((1.0 - rate) * 2**16)) for rate in rates]
-        shares = torch.tensor(kept, dtype=torch.float64).view(-1, 1, 1)
-        self.bounds = shares - 2**15
-        self.scales = 2**16 / shares
+        kept = [max(1, round((1.0 - rate) * 2**16)) for rate in rates]  # of 2**16
+        counts = torch.tensor(kept, dtype=torch.float64).view(-1, 1, 1)
+        self.bounds = counts - 2**15
+        self.scales = 2**16 / counts
         self.generators: list[np.random.SFC64] = []
 
     def reseed(self, seeds: Sequence[int]) -> None:

@@ -12,19 +12,21 @@ from itertools import accumulate, groupby, pairwise
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.pieces import Buffers, Piece, Slices, whole
+from torch_binary_classifier.training.pieces import (
+    Bounds,
+    Buffers,
+    Piece,
+    Slices,
+    whole,
+)
 from torch_binary_classifier.training.rows import RowSet
-
-# Rows are gathered in pieces of about this many elements per member, so that a batch
-# is still in the cache when it is used and no second copy of the table is needed.
-PIECE_ELEMENTS = 1 << 16
 
 # A last batch is filled up to a multiple of so many rows by rows without weight: the
 # folds of 455 and 456 rows of one search then go through one and the same program.
 FILLED_ROWS = 16
 
 
-def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int, int]]:
+def batch_starts(n_rows: int, batch_size: int, smallest: int) -> Bounds:
     """Return the (start, stop) of every batch of an epoch.
 
     A last batch of fewer than ``smallest`` rows joins the one before it.
@@ -42,7 +44,7 @@ def batch_starts(n_rows: int, batch_size: int, smallest: int) -> list[tuple[int,
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-def filled_up(batches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def filled_up(batches: Bounds) -> Bounds:
     """Return the batches with the last one filled up, to as many rows as the first.
 
     Examples
@@ -68,8 +70,8 @@ class EpochReader:
     ----------
     row_sets : sequence of RowSet
         The rows of each member; in all batches but the last equally many.
-    batches : list of (start, stop)
-        From ``batch_starts``, or ``filled_up``.
+    pieces : list of list of (start, stop)
+        The epoch's batches, those together that are gathered at once.
     like : Tensor
         Tells type and device of what is gathered.
     slices : callable
@@ -85,20 +87,14 @@ class EpochReader:
     def __init__(
         self,
         row_sets: Sequence[RowSet],
-        batches: list[tuple[int, int]],
+        pieces: list[Bounds],
         like: Tensor,
         slices: Slices = whole,
     ) -> None:
         self.slices = slices
         self.row_sets = list(row_sets)
         self.like = like
-        largest = max(stop - start for start, stop in batches)
-        n_features = row_sets[0].features.n_features
-        piece_batches = max(1, PIECE_ELEMENTS // (n_features + 1) // largest)
-        if like.device.type == "cuda":
-            piece_batches = 1  # always at one address, see recording.py
-        pieces = range(0, len(batches), piece_batches)
-        self.pieces = [batches[at : at + piece_batches] for at in pieces]
+        self.pieces = pieces
         self.weights = [_RowWeights(rows) for rows in self.row_sets]
         tables = {id(rows.targets): rows.targets for rows in self.row_sets}
         signs = {key: 2 * targets - 1 for key, targets in tables.items()}
@@ -121,7 +117,7 @@ class EpochReader:
             self._gather(piece, orders, runs, bounds[0][0], bounds[-1][1])
             yield piece
 
-    def _runs(self, orders: list[Tensor]) -> list[tuple[int, int]]:
+    def _runs(self, orders: list[Tensor]) -> Bounds:
         """Return the (first, last) of neighbours with the same rows, last excluded."""
         sources = [
             (id(order), id(rows.features), id(rows.targets))
@@ -142,7 +138,7 @@ class EpochReader:
         self,
         piece: Piece,
         orders: list[Tensor],
-        runs: list[tuple[int, int]],
+        runs: Bounds,
         start: int,
         stop: int,
     ) -> None:

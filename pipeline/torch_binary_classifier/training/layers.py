@@ -7,14 +7,13 @@ axis of every tensor is the member: ``(n_members, n_rows, width)``.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from torch_binary_classifier.training.activations import Activation
-from torch_binary_classifier.training.kernels import Kernel
-from torch_binary_classifier.training.products import multiplier, operand
+from torch_binary_classifier.training.kernels import Kernel, Product
 
 
 class Units:
@@ -38,14 +37,9 @@ class Units:
         return self.values[..., :-1]
 
     @property
-    def operand(self) -> Any:
-        """What products take of the values, ones included."""
-        return operand(self.values)
-
-    @property
-    def transposed(self) -> Any:
-        """The operand ``(n_members, width + 1, n_rows)``."""
-        return operand(self.values.transpose(1, 2))
+    def transposed(self) -> Tensor:
+        """The values ``(n_members, width + 1, n_rows)``."""
+        return self.values.transpose(1, 2)
 
     @classmethod
     def of(cls, rows: Tensor) -> Units:
@@ -60,36 +54,19 @@ class Units:
         return cls(like.new_ones(n_members, n_rows, width + 1))
 
 
-class Logits:
-    """The logits of a batch, ``(n_members, n_rows)``, and where a product writes them.
-
-    Parameters
-    ----------
-    values : Tensor of shape (n_members, n_rows)
-        Rows must not follow each other without a gap: members merged into one long
-        row would have their vectors end elsewhere than alone.
-    """
-
-    def __init__(self, values: Tensor) -> None:
-        self.values = values
-        self.column = operand(values.unsqueeze(-1))
-
-
 class Upstream(NamedTuple):
     """Slopes of the logit at a layer's outputs, and a buffer that may be overwritten.
 
-    Shapes ``(n_members, n_rows, width)``; ``values`` may be ``out`` or broadcast, and
-    ``operand`` is what the products take of ``out``.
+    Shapes ``(n_members, n_rows, width)``; ``values`` may be ``out`` or broadcast.
     """
 
     values: Tensor
     out: Tensor
-    operand: Any
 
     @classmethod
     def into(cls, out: Tensor) -> Upstream:
         """Return the slopes that a buffer holds."""
-        return cls(out, out, operand(out))
+        return cls(out, out)
 
 
 class Layer(Protocol):
@@ -115,17 +92,16 @@ class DenseLayer:
         gradient: Tensor,
         n_rows: int,
         activation: Activation,
+        product: Product,
     ) -> None:
         n_members, _, fan_out = matrix.shape
         self.activation = activation
-        self.multiply = multiplier(matrix.device)
-        self.matrix, self.gradient = operand(matrix), operand(gradient)
-        self.weight_transposed = operand(matrix[:, :-1].transpose(1, 2))
+        self.product = product
+        self.matrix, self.gradient = matrix, gradient
         self.outputs = Units.empty_like(matrix, n_members, n_rows, fan_out)
         self.inner = self.outputs.units
         if activation.needs_input:
             self.inner = Units.empty_like(matrix, n_members, n_rows, fan_out).units
-        self.product = operand(self.inner)
         self.written = (
             self.outputs.values if activation.keeps_ones else self.outputs.units
         )
@@ -140,23 +116,20 @@ class DenseLayer:
     def forward(self, inputs: Units, kernels: list[Kernel]) -> Units:
         """Return ``(n_members, n_rows, out)`` units."""
         self.inputs = inputs
-        kernels.append(
-            partial(self.multiply, inputs.operand, self.matrix, self.product)
-        )
+        kernels.append(self.product(inputs.values, self.matrix, self.inner))
         kernels += self.activation.forward(self.inner, self.written)
         return self.outputs
 
     def backward(self, upstream: Upstream, kernels: list[Kernel]) -> Upstream:
         """Return the slopes at the inputs, ``(n_members, n_rows, in)``."""
-        values, out, slopes = upstream
+        values, out = upstream
         kernels += self.activation.backward(values, self.inner, out)
-        transposed = self.inputs.transposed
-        below = self.input_slopes
+        weights = self.matrix[:, :-1].transpose(1, 2)
         kernels += [
-            partial(self.multiply, transposed, slopes, self.gradient),
-            partial(self.multiply, slopes, self.weight_transposed, below.operand),
+            self.product(self.inputs.transposed, out, self.gradient),
+            self.product(out, weights, self.input_slopes.out),
         ]
-        return below
+        return self.input_slopes
 
 
 class FirstDenseLayer(DenseLayer):
@@ -169,10 +142,9 @@ class FirstDenseLayer(DenseLayer):
 
     def backward(self, upstream: Upstream, kernels: list[Kernel]) -> Upstream:
         """Fill the gradient; return empty slopes."""
-        values, out, slopes = upstream
+        values, out = upstream
         kernels += self.activation.backward(values, self.inner, out)
-        transposed = self.inputs.transposed
-        kernels.append(partial(self.multiply, transposed, slopes, self.gradient))
+        kernels.append(self.product(self.inputs.transposed, out, self.gradient))
         return self.input_slopes
 
 
@@ -191,11 +163,12 @@ class OnlyDenseLayer(DenseLayer):
         gradient: Tensor,
         n_rows: int,
         activation: Activation,
+        product: Product,
         logit: LogitLayer,
     ) -> None:
-        super().__init__(matrix, gradient, n_rows, activation)
+        super().__init__(matrix, gradient, n_rows, activation, product)
         self.kept = self.inner if activation.needs_input else self.written
-        self.slopes = operand(self.outputs.units)  # written over the outputs
+        self.slopes = self.outputs.units  # written over the outputs
         self.residual_column = logit.residual_column
         self.weigh_gradient = partial(gradient.mul_, logit.weights)
         n_members, fan_in = matrix[:, :-1].shape[:2]
@@ -207,7 +180,7 @@ class OnlyDenseLayer(DenseLayer):
         inputs, weighed = self.inputs.values, self.weighed
         kernels += [
             partial(torch.mul, inputs, self.residual_column, out=weighed.values),
-            partial(self.multiply, weighed.transposed, self.slopes, self.gradient),
+            self.product(weighed.transposed, self.slopes, self.gradient),
             self.weigh_gradient,
         ]
         return upstream
@@ -216,29 +189,36 @@ class OnlyDenseLayer(DenseLayer):
 class LogitLayer:
     """The single logit: matrix-vector products instead of products with n = 1."""
 
-    def __init__(self, matrix: Tensor, gradient: Tensor, n_rows: int) -> None:
+    def __init__(
+        self, matrix: Tensor, gradient: Tensor, n_rows: int, product: Product
+    ) -> None:
         n_members, fan_in = matrix[:, :-1, 0].shape
-        self.multiply = multiplier(matrix.device)
-        self.matrix = operand(matrix)  # (n_members, in + 1, 1)
-        self.gradient_row = operand(gradient.transpose(1, 2))
+        self.product = product
+        self.matrix = matrix  # (n_members, in + 1, 1)
+        self.gradient_row = gradient.transpose(1, 2)
         self.weights = matrix[:, :-1].transpose(1, 2)  # (n_members, 1, in)
-        logits, self.residuals = matrix.new_zeros(2, n_members, n_rows + 1)[..., :-1]
-        self.logits = Logits(logits)
-        self.residual_row = operand(self.residuals.unsqueeze(1))
+        # Members whose rows follow each other without a gap would be merged into one
+        # long row, and have their vectors end elsewhere than alone.
+        rows = matrix.new_zeros(2, n_members, n_rows + 1)[..., :-1]
+        self.logits, self.residuals = rows[0], rows[1]
+        self.residual_row = self.residuals.unsqueeze(1)
         self.residual_column = self.residuals.unsqueeze(-1)
-        self.slopes = Upstream.into(matrix.new_empty(n_members, n_rows, fan_in))
-        self.slopes = self.slopes._replace(values=self.weights.expand(-1, n_rows, -1))
+        self.slopes = Upstream(
+            self.weights.expand(-1, n_rows, -1),
+            matrix.new_empty(n_members, n_rows, fan_in),
+        )
 
-    def forward(self, inputs: Units, logits: Logits, kernels: list[Kernel]) -> None:
-        """Write the logits."""
+    def forward(self, inputs: Units, logits: Tensor, kernels: list[Kernel]) -> None:
+        """Write the logits, ``(n_members, n_rows)``."""
         self.inputs = inputs
-        product = (inputs.operand, self.matrix, logits.column)
-        kernels.append(partial(self.multiply, *product))
+        column = logits.unsqueeze(-1)
+        kernels.append(self.product(inputs.values, self.matrix, column))
 
     def backward(self, kernels: list[Kernel]) -> Upstream:
         """Fill the gradient from the residuals; return the slopes of the logits."""
-        product = (self.residual_row, self.inputs.operand, self.gradient_row)
-        kernels.append(partial(self.multiply, *product))
+        kernels.append(
+            self.product(self.residual_row, self.inputs.values, self.gradient_row)
+        )
         return self.slopes
 
 
@@ -254,6 +234,6 @@ class ResidualWeights:
 
     def backward(self, upstream: Upstream, kernels: list[Kernel]) -> Upstream:
         """Return the weighed slopes."""
-        values, out, _ = upstream
+        values, out = upstream
         kernels.append(partial(torch.mul, values, self.residual_column, out=out))
         return upstream._replace(values=out)

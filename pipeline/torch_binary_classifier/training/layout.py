@@ -48,6 +48,11 @@ class Architecture:
         return list(pairwise(widths))
 
     @property
+    def smallest_batch(self) -> int:
+        """Rows that a batch needs: one row has no variance."""
+        return 1 if self.input_norm is None else 2
+
+    @property
     def flops_per_row(self) -> int:
         """Floating-point operations of a row's products, forward and backward.
 
@@ -128,6 +133,10 @@ class ParameterLayout:
         parts = torch.split(vector, self.slot_sizes)
         for slot, part in zip(self.slots(flat), parts, strict=True):
             slot[member].copy_(part)
+
+    def compacted(self, flat: Tensor, places: list[int]) -> Tensor:
+        """Return a buffer of the members at some places only."""
+        return torch.cat([slot[places].view(-1) for slot in self.slots(flat)])
 
     def member_vector_of(
         self, coefs: Sequence[Tensor], intercepts: Sequence[Tensor]

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from torch_binary_classifier.training.device import Device
+from torch_binary_classifier.training.epochs import batch_starts, filled_up
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.pieces import Bounds
 from torch_binary_classifier.training.rows import RowSet
 
 # Called with (member, epoch, loss, validation loss or None) after each epoch.
@@ -131,3 +135,33 @@ class MemberResult:
     diverged_epoch: int | None
     earlier: dict[int, MemberResult] = field(default_factory=dict)
     interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the members of one call of ``fit_many`` have in common.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Sizes, activation, normalisation and dtype.
+    solver : {"adam", "adamw", "sgd"}
+    batch_size : int
+        Rows per step and member.
+    device : Device
+        Where they are trained.
+    """
+
+    architecture: Architecture
+    solver: str
+    batch_size: int
+    device: Device
+
+    def batches(self, n_rows: int) -> Bounds:
+        """Return the (start, stop) of an epoch's batches, the last one filled up."""
+        smallest = self.architecture.smallest_batch
+        return filled_up(batch_starts(n_rows, self.batch_size, smallest))
+
+    def slices(self, n_rows: int) -> Bounds:
+        """Return the slices of a batch of so many rows."""
+        return self.device.slices(self.architecture, n_rows)

@@ -8,13 +8,12 @@ from torch import Tensor
 
 from torch_binary_classifier.training.activations import ACTIVATIONS
 from torch_binary_classifier.training.dropout import DropoutLayer, DropoutRandomness
-from torch_binary_classifier.training.kernels import Kernel, run_all
+from torch_binary_classifier.training.kernels import Kernel, Product, run_all
 from torch_binary_classifier.training.layers import (
     DenseLayer,
     FirstDenseLayer,
     Layer,
     LogitLayer,
-    Logits,
     OnlyDenseLayer,
     ResidualWeights,
     Units,
@@ -33,6 +32,8 @@ class Network:
         Flat buffers; the parameters may be shared between networks.
     n_rows : int
         Rows per pass.
+    product : callable
+        Prepares the matrix products, as on the buffers' device.
     dropout : DropoutRandomness or None
         Randomness of the dropout behind each hidden layer; None for no dropout.
 
@@ -50,24 +51,24 @@ class Network:
         gradients: Tensor,
         n_rows: int,
         *,
+        product: Product,
         dropout: DropoutRandomness | None = None,
     ) -> None:
         matrices, slopes = layout.matrices(parameters), layout.matrices(gradients)
         activation = ACTIVATIONS[layout.architecture.activation]
-        self.logit = LogitLayer(matrices[-1], slopes[-1], n_rows)
+        self.logit = LogitLayer(matrices[-1], slopes[-1], n_rows, product)
         self.residuals = self.logit.residuals
         self.layers: list[Layer] = []
         self.dropout = dropout
         self.dropouts: list[DropoutLayer] = []
         _, n_inputs, n_units = matrices[0].shape
         if len(matrices) == 2 and n_inputs < n_units and dropout is None:
-            self.layers.append(
-                OnlyDenseLayer(matrices[0], slopes[0], n_rows, activation, self.logit)
-            )
+            given = (matrices[0], slopes[0], n_rows, activation, product)
+            self.layers.append(OnlyDenseLayer(*given, self.logit))
             return
         for matrix, slope in zip(matrices[:-1], slopes[:-1], strict=True):
             kind = DenseLayer if self.layers else FirstDenseLayer
-            layer = kind(matrix, slope, n_rows, activation)
+            layer = kind(matrix, slope, n_rows, activation, product)
             self.layers.append(layer)
             if dropout is not None:
                 self.dropouts.append(DropoutLayer(layer.outputs, dropout))
@@ -87,7 +88,7 @@ class Network:
             layer.draw(words[:, first:last])
 
     def forward_kernels(
-        self, inputs: Units, logits: Logits | None = None
+        self, inputs: Units, logits: Tensor | None = None
     ) -> list[Kernel]:
         """Return what computes the logits of some rows.
 
@@ -95,14 +96,16 @@ class Network:
         ----------
         inputs : Units of shape (n_members or 1, n_rows, n_features)
             Read whenever the kernels run.
-        logits : Logits of shape (n_members, n_rows), optional
-            Where to write; by default a buffer of the network.
+        logits : Tensor of shape (n_members, n_rows), optional
+            Where to write, with a gap between rows; by default a buffer of the
+            network.
         """
         kernels: list[Kernel] = []
         outputs = inputs
         for layer in self.layers:
             outputs = layer.forward(outputs, kernels)
-        self.logit.forward(outputs, logits or self.logit.logits, kernels)
+        written = self.logit.logits if logits is None else logits
+        self.logit.forward(outputs, written, kernels)
         return kernels
 
     def backward_kernels(self) -> list[Kernel]:
@@ -120,7 +123,7 @@ class Network:
     def forward(self, inputs: Units) -> Tensor:
         """Return the logits ``(n_members, n_rows)``, which the next pass overwrites."""
         run_all(self.forward_kernels(inputs))
-        return self.logit.logits.values
+        return self.logit.logits
 
     def backward(self) -> None:
         """Fill the gradients from the residuals."""

@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.layers import Logits, Units
+from torch_binary_classifier.training.layers import Units
+
+Bounds = list[tuple[int, int]]  # (start, stop) of rows, one after the other
+Slices = Callable[[int], Bounds]  # of a batch of so many rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +34,13 @@ class Batch:
     signs: Tensor
     shares: Tensor
     offsets: Tensor
-    logits: Logits
+    logits: Tensor
     correction: Tensor
     last: bool
     parts: tuple[Batch, ...] = ()
 
 
-Slices = Callable[[int], list[tuple[int, int]]]
-
-
-def whole(n_rows: int) -> list[tuple[int, int]]:
+def whole(n_rows: int) -> Bounds:
     """Return one slice of all rows."""
     return [(0, n_rows)]
 
@@ -77,12 +77,11 @@ class Piece:
     def __init__(
         self,
         buffers: Buffers,
-        bounds: list[tuple[int, int]],
+        bounds: Bounds,
         slices: Slices,
         *,
         last: bool,
     ) -> None:
-        self.buffers = buffers
         self.slices = slices
         self.last = last
         begin, n_rows = bounds[0][0], bounds[-1][1] - bounds[0][0]
@@ -115,14 +114,14 @@ class Piece:
 
     def _rows(self, place: int, start: int, stop: int) -> Batch:
         """Return the views of some rows of the batch at a place."""
-        features = self.buffers.features[:, start:stop]
+        features = self.features[:, start:stop]
         return Batch(
             stop - start,
             Units(features.expand(len(self.signs), -1, -1)),
             self.signs[:, start:stop],
             self.shares[:, start:stop],
             self.offsets[:, start:stop],
-            Logits(self.logits[:, start:stop]),
+            self.logits[:, start:stop],
             self.corrections[:, place, None, None],
             self.last and place == self.corrections.shape[1] - 1,
         )
@@ -148,9 +147,7 @@ class Buffers:
         """
         return self.like.new_zeros(3, self.n_members, n_rows + 1)[..., :-1]
 
-    def piece(
-        self, bounds: list[tuple[int, int]], slices: Slices, *, last: bool
-    ) -> Piece:
+    def piece(self, bounds: Bounds, slices: Slices, *, last: bool) -> Piece:
         """Return the piece of these batches of the epoch."""
         key = (len(bounds), bounds[-1][1] - bounds[0][0], last)
         if key not in self.pieces:

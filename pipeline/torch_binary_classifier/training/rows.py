@@ -43,8 +43,9 @@ class DenseRows:
         torch.index_select(self.values, 0, rows, out=out)
 
     def to(self, device: torch.device) -> Rows:
-        """Return the table on a device."""
-        return DenseRows(self.values.to(device))
+        """Return the table on a device, itself where it is there."""
+        values = self.values.to(device)
+        return self if values is self.values else DenseRows(values)
 
 
 class SparseRows:

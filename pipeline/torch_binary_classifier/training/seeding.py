@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-SHUFFLE, DROPOUT = 1, 2
+SHUFFLE, DROPOUT = 1, 2  # and on, for the second slice of a batch and those behind it
 
 
 def stream_seed(seed: int, epoch: int, purpose: int) -> int:
@@ -36,3 +38,33 @@ def shuffled(
     generator.manual_seed(stream_seed(seed, epoch, SHUFFLE))
     order = torch.randperm(len(rows), generator=generator)
     return torch.index_select(rows, 0, order.to(rows.device))
+
+
+class RowOrders:
+    """The orders in which members go through their rows.
+
+    Parameters
+    ----------
+    rows : sequence of Tensor of shape (n_rows,)
+        Each member's row numbers.
+    seeds : sequence of int or None
+        Each member's seed; without one it keeps to the order of its row numbers.
+    """
+
+    def __init__(self, rows: Sequence[Tensor], seeds: Sequence[int | None]) -> None:
+        self.rows = list(rows)
+        self.seeds = list(seeds)
+        self.generator = torch.Generator()
+
+    def of(self, epochs: Sequence[int]) -> list[Tensor]:
+        """Return each member's order in an epoch; equal seeds and rows share one."""
+        drawn: dict[tuple[int, int, int], Tensor] = {}
+        orders = list(self.rows)
+        for place, (rows, seed) in enumerate(zip(self.rows, self.seeds, strict=True)):
+            if seed is None:
+                continue
+            key = (id(rows), seed, epochs[place])
+            if key not in drawn:
+                drawn[key] = shuffled(rows, seed, epochs[place], self.generator)
+            orders[place] = drawn[key]
+        return orders
