@@ -7,7 +7,7 @@ import torch
 from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.estimator import posing
 from torch_binary_classifier.training import fitting
-from torch_binary_classifier.training.engine import MemberResult, MemberState
+from torch_binary_classifier.training.members import MemberResult, MemberState
 
 
 def result(losses, watched=()):

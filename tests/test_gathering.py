@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.search import gathering
 from torch_binary_classifier.search.gathering import (
     HELD_COPIES,
@@ -20,9 +21,9 @@ from torch_binary_classifier.search.gathering import (
     held_bytes,
 )
 from torch_binary_classifier.search.together import FitOutcome
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.run import Training
 from torch_binary_classifier.training.trainer import thread_trainer
 

@@ -28,8 +28,8 @@ from torch_binary_classifier.search.together import (
     SharedTables,
     train_together,
 )
-from torch_binary_classifier.training.engine import MemberResult
-from torch_binary_classifier.training.minibatches import RowSet, SparseRows
+from torch_binary_classifier.training.members import MemberResult
+from torch_binary_classifier.training.rows import RowSet, SparseRows
 from torch_binary_classifier.training.run import Training, print_epoch
 from torch_binary_classifier.training.trainer import trained_by
 

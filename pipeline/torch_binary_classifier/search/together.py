@@ -18,13 +18,8 @@ import numpy as np
 from torch import Tensor
 
 from torch_binary_classifier.interface.solvers import SOLVERS
-from torch_binary_classifier.training.engine import EpochReport, Member, MemberResult
-from torch_binary_classifier.training.minibatches import (
-    DenseRows,
-    Rows,
-    RowSet,
-    SparseRows,
-)
+from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
+from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
 from torch_binary_classifier.training.run import Training, run
 
 # From the losses of one member's epoch to anything; the fit's number comes first.

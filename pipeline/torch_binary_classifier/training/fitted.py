@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from torch_binary_classifier.interface.fitted import FittedMembers
-from torch_binary_classifier.training.engine import MemberResult, MemberState
-from torch_binary_classifier.training.network import BATCH_NORM_EPSILON
+from torch_binary_classifier.training.members import MemberResult, MemberState
+from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
 from torch_binary_classifier.training.standardisation import Standardisation
 
 

@@ -13,8 +13,8 @@ from scipy.special import xlog1py, xlogy
 from torch_binary_classifier.interface.fitted import FittedMembers
 from torch_binary_classifier.interface.problem import Problem
 from torch_binary_classifier.training.diagnosis import divergence
-from torch_binary_classifier.training.engine import MemberResult
 from torch_binary_classifier.training.fitted import fitted
+from torch_binary_classifier.training.members import MemberResult
 from torch_binary_classifier.training.run import train_alone
 from torch_binary_classifier.training.standardisation import Standardisation
 from torch_binary_classifier.training.start import bounded, prepared

@@ -12,12 +12,7 @@ import torch
 from torch import Tensor
 
 from torch_binary_classifier.interface.problem import WeightedRows
-from torch_binary_classifier.training.minibatches import (
-    DenseRows,
-    Rows,
-    RowSet,
-    SparseRows,
-)
+from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
 from torch_binary_classifier.training.standardisation import Standardisation
 
 

@@ -7,18 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-
 from torch_binary_classifier.interface.solvers import SOLVERS
-from torch_binary_classifier.training.engine import (
-    EpochReport,
-    Member,
-    MemberResult,
-    fit_many,
-)
+from torch_binary_classifier.training.engine import fit_many
 from torch_binary_classifier.training.interruption import Stop, never, stopped_by_user
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import fit_lbfgs
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
 
 
 @dataclass(frozen=True)
@@ -92,24 +86,6 @@ def run(
         report=report,
         stop=stop,
     )
-
-
-def resolve_device(device: str) -> str:
-    """Return the torch device that a ``device`` parameter means.
-
-    Raises
-    ------
-    ValueError
-        If the device is unknown or not there.
-    """
-    if device == "auto":
-        return "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        msg = f"device must be 'auto', 'cpu' or a device that is there, got {device!r}."
-        raise ValueError(msg) from error
-    return device
 
 
 def print_epoch(member: int, epoch: int, loss: float, held_out: float | None) -> None:

@@ -15,12 +15,14 @@ from torch_binary_classifier.interface.settings import (
     Settings,
 )
 from torch_binary_classifier.interface.solvers import SOLVERS
+from torch_binary_classifier.training.device import resolve_device
 from torch_binary_classifier.training.diagnosis import check_settings
-from torch_binary_classifier.training.engine import Member, MemberState
 from torch_binary_classifier.training.given_rows import GivenRows, subset
-from torch_binary_classifier.training.minibatches import RowSet
-from torch_binary_classifier.training.network import BATCH_NORM_EPSILON, Architecture
-from torch_binary_classifier.training.run import Training, resolve_device
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member, MemberState
+from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
+from torch_binary_classifier.training.rows import RowSet
+from torch_binary_classifier.training.run import Training
 from torch_binary_classifier.training.standardisation import Standardisation
 
 RAREST_PRIOR = 1e-6
