@@ -16,11 +16,8 @@ from sklearn.utils.metaestimators import available_if
 from torch_binary_classifier.estimator import parameters
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
-from torch_binary_classifier.estimator.fitted_state import keep, out_of_fold
-from torch_binary_classifier.estimator.going_on import (
-    check_known_classes,
-    classes_of_stream,
-)
+from torch_binary_classifier.estimator.fitted_state import keep
+from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
 from torch_binary_classifier.estimator.holdout import HeldOut
 from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.posing import problem_of
@@ -315,6 +312,12 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read a saved model; the first of them did not name their solver."""
+        if "coefs_" in state:
+            state = {"_solver": state["solver"]} | state
+        super().__setstate__(state)
+
     def fit(
         self,
         X: Any,
@@ -359,14 +362,13 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
         data = training_data(fitted, given, two_classes(given[1], None))
         if going_on:
-            check_known_classes(self, data.classes)
+            check_classes(self, data.classes)
         watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)
         told = report_scale(fitted, data.rows, watched)
         found = fitted._train(data, watched, going_on=going_on, max_iter=self.max_iter)
         if not self.warm_start:
             del fitted._training_state
-        stopped_early = self.early_stopping or watched is not None
-        warn_of_ending(self, found, watched=stopped_early)
+        warn_of_ending(self, found, watched=self.early_stopping or watched is not None)
         if not told:
             warn_if_diverged(self, found)
         # All at once, or nothing if an error came before.
@@ -441,9 +443,5 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         # together with others. A run that goes on has no company.
         trainer = None if going_on else thread_trainer()
         found = train_members(problem, trainer)
-        self.classes_, self._member_seeds = data.classes, problem.seeds
-        keep(self, found, going_on=going_on)
-        self.__dict__.pop("oof_decision_function_", None)
-        if problem.splits is not None and self.n_members > 1:
-            self.oof_decision_function_ = out_of_fold(self, data, problem.splits)
+        keep(self, data, problem, found)
         return found

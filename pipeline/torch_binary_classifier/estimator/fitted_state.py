@@ -12,10 +12,14 @@ from torch_binary_classifier.estimator.holdout import Splits
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.inference.forward import FittedNetwork, member_logits
 from torch_binary_classifier.interface.fitted import FittedMembers
+from torch_binary_classifier.interface.problem import Problem
 
 
-def keep(estimator: Any, fitted: FittedMembers, *, going_on: bool) -> None:
+def keep(
+    estimator: Any, data: TrainingData, problem: Problem, fitted: FittedMembers
+) -> None:
     """Store a training's result as the plain numbers of an estimator."""
+    estimator.classes_, estimator._member_seeds = data.classes, problem.seeds
     by_member = [fitted.coefs, fitted.intercepts]
     estimator.coefs_, estimator.intercepts_ = (
         [_of_members(layer) for layer in layers] for layers in by_member
@@ -26,6 +30,16 @@ def keep(estimator: Any, fitted: FittedMembers, *, going_on: bool) -> None:
         estimator.input_mean_ = _of_members(fitted.input_mean)
         estimator.input_deviation_ = _of_members(fitted.input_deviation)
         estimator._standardisation = fitted.standardisation
+    _keep_curves(estimator, fitted, going_on=problem.past is not None)
+    estimator._training_state = fitted.optimizer_states
+    estimator.__dict__.pop("oof_decision_function_", None)
+    if problem.splits is not None and len(problem.seeds) > 1:
+        logits = out_of_fold(networks(estimator), data, problem.splits)
+        estimator.oof_decision_function_ = logits
+
+
+def _keep_curves(estimator: Any, fitted: FittedMembers, *, going_on: bool) -> None:
+    """Store the losses, behind those of the fits before."""
     before = estimator.loss_curve_ if going_on else []
     held_before = (going_on and estimator.validation_loss_curve_) or []
     estimator.loss_curve_ = before + fitted.loss_curve
@@ -33,7 +47,6 @@ def keep(estimator: Any, fitted: FittedMembers, *, going_on: bool) -> None:
     estimator.validation_loss_curve_ = curve or None
     estimator.best_loss_ = float(fitted.best_loss)
     estimator.n_iter_ = fitted.n_iter
-    estimator._training_state = fitted.optimizer_states
 
 
 def _of_members(arrays: Sequence[Any]) -> Any:
@@ -63,11 +76,11 @@ def networks(estimator: Any) -> list[FittedNetwork]:
 
 
 def out_of_fold(
-    estimator: Any, data: TrainingData, splits: Splits
+    members: Sequence[FittedNetwork], data: TrainingData, splits: Splits
 ) -> NDArray[np.float64]:
     """Return each row's logit by the member that held it out; nan where none did."""
     logits = np.full(data.n_given, np.nan)
-    for network, (_, held_out) in zip(networks(estimator), splits, strict=True):
+    for network, (_, held_out) in zip(members, splits, strict=True):
         rows = data.rows.features[held_out]
         logits[data.positions[held_out]] = member_logits(rows, [network])[0]
     return logits

@@ -55,7 +55,7 @@ def _check_sizes(estimator: Any) -> None:
         raise ValueError(msg)
 
 
-def check_known_classes(estimator: Any, classes: Any) -> None:
+def check_classes(estimator: Any, classes: Any) -> None:
     """Refuse to go on with other labels."""
     if not np.array_equal(classes, estimator.classes_):
         msg = (
