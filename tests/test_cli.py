@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from torch_binary_classifier.cli import main as cli
+from torch_binary_classifier.cli import inspect, score
 from torch_binary_classifier.cli.main import main
 
 N_ROWS = 80
@@ -485,7 +485,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_rewrites_a_line_on_a_terminal(model, monkeypatch):
-    monkeypatch.setattr(cli, "TERMINAL_SECONDS", 0.0)
+    monkeypatch.setattr(score, "TERMINAL_SECONDS", 0.0)
     stream = Terminal()
     assert main(["score", str(model), "new.csv", "--out", "out.csv"], stream) == 0
     assert stream.getvalue() == (
@@ -495,7 +495,7 @@ def test_progress_rewrites_a_line_on_a_terminal(model, monkeypatch):
 
 
 def test_progress_in_a_log_is_plain_lines(model, monkeypatch):
-    monkeypatch.setattr(cli, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(score, "LOG_SECONDS", 0.0)
     stream = io.StringIO()
     assert main(["score", str(model), "new.csv", "--out", "out.csv"], stream) == 0
     assert stream.getvalue() == (
@@ -529,7 +529,7 @@ def test_interruption_is_code_130(model, monkeypatch, run):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "inspect", interrupt)
+    monkeypatch.setattr(inspect, "run", interrupt)
     assert run("inspect", model) == (
         130, "", "torch-binary-classifier: error: Interrupted.\n",
     )  # fmt: skip
@@ -540,7 +540,7 @@ def test_warnings_take_one_line(model, monkeypatch, run):
         warnings.simplefilter("always")
         warnings.warn("first\nsecond", stacklevel=1)
 
-    monkeypatch.setattr(cli, "inspect", warn)
+    monkeypatch.setattr(inspect, "run", warn)
     expected = "torch-binary-classifier: warning: first second\n"
     assert run("inspect", model) == (0, "", expected)
 

@@ -30,6 +30,7 @@ from torch_binary_classifier.tables.table import (
     as_frame,
     open_writer,
 )
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["ScoreSummary", "score_table"]
 
@@ -243,7 +244,7 @@ def _unfit_message(
     chunk: Chunk, cells: Mapping[str, np.ndarray[Any, Any]], error: Exception
 ) -> str:
     """Describe why the model refused a chunk, by the missing number if that is it."""
-    words = " ".join(str(error).split()).rstrip(".")
+    words = one_line(error).rstrip(".")
     gap = _first_gap(cells) if "NaN" in words else None
     if gap is not None:
         name, row = gap

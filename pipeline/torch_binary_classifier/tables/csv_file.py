@@ -18,6 +18,7 @@ from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.tables.csv_rows import RowBlock, RowError, RowReader
 from torch_binary_classifier.tables.streams import TextStream, reading, shown_path
 from torch_binary_classifier.tables.table import ROW_COUNT, Chunk, check_columns
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["CsvTable"]
 
@@ -234,7 +235,7 @@ class CsvTable:
 
     def _parse_message(self, error: Exception, first_row: int) -> str:
         """Describe what pyarrow says about a block of rows."""
-        words = " ".join(str(error).split()).rstrip(".")
+        words = one_line(error).rstrip(".")
         short = _SHORT_ROW.match(words)
         if short:
             # pyarrow counts from 1.

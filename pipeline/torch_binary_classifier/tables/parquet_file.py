@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.streams import check_kind, reading
 from torch_binary_classifier.tables.table import Chunk, check_columns
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["ParquetTable", "open_parquet"]
 
@@ -125,7 +126,7 @@ def _opened(source: str) -> Iterator[Any]:
         ):
             yield file
     except pa.ArrowException as error:
-        words = " ".join(str(error).split()).rstrip(".")
+        words = one_line(error).rstrip(".")
         msg = f"{source} must be a readable table, got {words}."
         raise TableError(msg) from error
 
