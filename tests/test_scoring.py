@@ -35,7 +35,7 @@ from torch_binary_classifier.scoring import (
     score_table,
 )
 from torch_binary_classifier.tables import csv_rows, parquet_file
-from torch_binary_classifier.tables import table as tables
+from torch_binary_classifier.tables import frame as frames
 
 N_ROWS = 50
 
@@ -219,7 +219,7 @@ def test_tables_without_pandas_give_the_same_scores(
     table = table.assign(city=table["city"].where(table.index % 7 > 0, None))
     data = write(table, tmp_path / "new.csv")
     expected = scored(model, data)
-    monkeypatch.setattr(tables, "PANDAS", None)
+    monkeypatch.setattr(frames, "PANDAS", None)
     assert isinstance(as_frame({"a": np.ones(2)}), pa.Table)
     pd.testing.assert_frame_equal(scored(model, data), expected)
 

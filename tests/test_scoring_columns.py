@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring import ColumnShares, input_columns, score_table
 from torch_binary_classifier.tables import csv_rows, parquet_file
-from torch_binary_classifier.tables import table as tables
+from torch_binary_classifier.tables import frame as frames
 
 N_ROWS = 60
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")
@@ -432,5 +432,5 @@ def test_strict_passes_a_table_without_rows(people, table, tmp_path):
 def test_scores_without_pandas(people, table, tmp_path, monkeypatch):
     data = saved(table, tmp_path / "new.csv")
     expected, _ = scored(people, data)
-    monkeypatch.setattr(tables, "PANDAS", None)
+    monkeypatch.setattr(frames, "PANDAS", None)
     np.testing.assert_array_equal(scored(people, data)[0], expected)

@@ -32,7 +32,8 @@ from torch_binary_classifier.preparation import (
     CategoriesAsTexts,
     TimesAsNumbers,
 )
-from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary, is_gap
+from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
+from torch_binary_classifier.tables.missing import is_gap
 
 __all__ = ["InputColumn", "InputColumns", "input_columns"]
 

@@ -21,15 +21,12 @@ from torch_binary_classifier.scoring.file_types import (
     file_columns,
     read_as_file,
 )
-from torch_binary_classifier.tables.files import open_table
-from torch_binary_classifier.tables.table import (
-    ROW_COUNT,
-    SUFFIXES,
-    Chunk,
-    Table,
-    as_frame,
-    open_writer,
-)
+from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
+from torch_binary_classifier.tables.frame import as_frame
+from torch_binary_classifier.tables.reading import open_table
+from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
+from torch_binary_classifier.tables.table import Table
+from torch_binary_classifier.tables.writing import open_writer
 from torch_binary_classifier.wording import one_line
 
 __all__ = ["ScoreSummary", "score_table"]
@@ -130,8 +127,8 @@ def score_table(
     for which these columns are read once more before anything is scored.
     """
     suffix = Path(out).suffix.lower()
-    if suffix not in SUFFIXES:
-        msg = f"out must end in {', '.join(SUFFIXES)}, got {str(out)!r}."
+    if suffix not in WRITE_SUFFIXES:
+        msg = f"out must end in {', '.join(WRITE_SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
     table = open_table(data, separator=separator, encoding=encoding)
