@@ -34,7 +34,7 @@ from torch_binary_classifier.tables.forms import code, forms
         (np.timedelta64(1, "M"), "1 months"),
         (1j, "1j"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:20],
 )
 def test_code_is_the_shortest_text_of_a_number(cell, text):
     assert code(cell) == text

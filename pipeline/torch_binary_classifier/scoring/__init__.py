@@ -1,11 +1,8 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
-from torch_binary_classifier.scoring.columns import (
-    InputColumn,
-    InputColumns,
-    input_columns,
-)
+from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
 from torch_binary_classifier.scoring.drift import ColumnShares
+from torch_binary_classifier.scoring.following import input_columns
 from torch_binary_classifier.scoring.score import ScoreSummary, score_table
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.frame import as_frame

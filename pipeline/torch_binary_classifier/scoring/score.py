@@ -14,13 +14,14 @@ import pyarrow as pa
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.persistence import replaced_file
 from torch_binary_classifier.scoring.cells import Cells, read_cells
-from torch_binary_classifier.scoring.columns import InputColumns, input_columns
+from torch_binary_classifier.scoring.columns import InputColumns
 from torch_binary_classifier.scoring.drift import ColumnShares
 from torch_binary_classifier.scoring.file_types import (
     FileColumn,
     file_columns,
     read_as_file,
 )
+from torch_binary_classifier.scoring.following import input_columns
 from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
 from torch_binary_classifier.tables.frame import as_frame
 from torch_binary_classifier.tables.reading import open_table
