@@ -10,9 +10,9 @@ import argparse
 import contextlib
 import math
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +20,7 @@ from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.cli.signals import Terminated, raised_signals
 from torch_binary_classifier.cli.terminal import discard, outlived, show_any_letter
 from torch_binary_classifier.exceptions import OutputError
+from torch_binary_classifier.progress import ProgressLine
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.wording import plain
 
@@ -31,8 +32,6 @@ MODELS = Path("models")
 MODEL_SUFFIX = ".joblib"
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
 STANDARD_INPUT = Path("-")
-# A line on a terminal is rewritten often; a log gets another one now and then.
-TERMINAL_SECONDS, LOG_SECONDS = 0.1, 10.0
 
 
 def main(argv: Sequence[str] | None = None, stream: TextIO | None = None) -> int:
@@ -122,7 +121,7 @@ def score(
     from torch_binary_classifier.scoring import score_table
 
     csv_format = csv_format or CsvFormat()
-    progress = _Progress(stream)
+    line = ProgressLine(stream)
     try:
         summary = score_table(
             load(model),
@@ -131,10 +130,10 @@ def score(
             separator=csv_format.separator,
             encoding=csv_format.encoding,
             strict=strict,
-            report=progress.show_rows,
+            report=partial(_show_rows, line),
         )
     finally:
-        progress.clear()
+        line.clear()
     if summary.ignored:
         stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
     if summary.as_file:
@@ -441,31 +440,15 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-class _Progress:
-    """A line on a terminal that is rewritten; elsewhere a new line now and then."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._pause = TERMINAL_SECONDS if self._is_terminal else LOG_SECONDS
-        self._last = time.monotonic()
-
-    def show_rows(self, n_rows: int, read_fraction: float) -> None:
-        """Show how many rows are done, unless the last line is quite new."""
-        now = time.monotonic()
-        if now - self._last < self._pause:
-            return
-        self._last = now
-        text = f"{n_rows} rows scored"
-        if not math.isnan(read_fraction):
-            text += f", {read_fraction:.0%} of the file"
-        self._stream.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
-        self._stream.flush()
-
-    def clear(self) -> None:
-        """Make room for the report on a terminal."""
-        if self._is_terminal:
-            self._stream.write("\r\x1b[K")
+def _show_rows(line: ProgressLine, n_rows: int, read_fraction: float) -> None:
+    """Show how many rows are scored, and how much of the file that is, if known."""
+    if math.isnan(read_fraction):
+        line.show(lambda: f"{n_rows} rows scored")
+    else:
+        line.show(
+            lambda: f"{n_rows} rows scored, {read_fraction:.0%} of the file",
+            read_fraction,
+        )
 
 
 @contextlib.contextmanager
