@@ -74,7 +74,7 @@ def test_score_reads_standard_input(people, run, monkeypatch):
 
 
 def test_progress_of_standard_input_knows_no_share(people, monkeypatch):
-    monkeypatch.setattr("torch_binary_classifier.cli.score.LOG_SECONDS", 0.0)
+    monkeypatch.setattr("torch_binary_classifier.progress.LOG_SECONDS", 0.0)
     give(monkeypatch, people[["âge"]].to_csv(index=False).encode())
     stream = io.StringIO()
     assert main(["score", "model.joblib", "-", "--out", "out.csv"], stream) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,6 +17,7 @@ from torch_binary_classifier.cli.arguments import (
     table_help,
 )
 from torch_binary_classifier.cli.messages import warn
+from torch_binary_classifier.progress import ProgressLine
 from torch_binary_classifier.tables.streams import shown_path
 from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
 from torch_binary_classifier.wording import plain
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 HELP = "score a table with a saved model"
 DESCRIPTION = "Write the probability and the predicted label of every row."
-
-# A line on a terminal is rewritten often; a log gets another one now and then.
-TERMINAL_SECONDS, LOG_SECONDS = 0.1, 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +85,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     model, data, out = arguments.model, arguments.data, arguments.out
     check_no_input(arguments, out, model, data)
     written = csv_format(arguments)
-    progress = _Progress(stream)
+    line = ProgressLine(stream)
     try:
         summary = score_table(
             load(model),
@@ -96,10 +94,10 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
             separator=written.separator,
             encoding=written.encoding,
             strict=arguments.strict,
-            report=progress.show_rows,
+            report=partial(_show_rows, line),
         )
     finally:
-        progress.clear()
+        line.clear()
     _write_summary(summary, stream)
     stream.write(
         f"Scored {summary.n_rows} rows of {plain(shown_path(data))} into "
@@ -121,28 +119,12 @@ def _write_summary(summary: ScoreSummary, stream: TextIO) -> None:
             warn(f"{column.description}.")
 
 
-class _Progress:
-    """A line on a terminal that is rewritten; elsewhere a new line now and then."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._pause = TERMINAL_SECONDS if self._is_terminal else LOG_SECONDS
-        self._last = time.monotonic()
-
-    def show_rows(self, n_rows: int, read_fraction: float) -> None:
-        """Show how many rows are done, unless the last line is quite new."""
-        now = time.monotonic()
-        if now - self._last < self._pause:
-            return
-        self._last = now
-        text = f"{n_rows} rows scored"
-        if not math.isnan(read_fraction):
-            text += f", {read_fraction:.0%} of the file"
-        self._stream.write(f"\r\x1b[K{text}" if self._is_terminal else f"{text}\n")
-        self._stream.flush()
-
-    def clear(self) -> None:
-        """Make room for the report on a terminal."""
-        if self._is_terminal:
-            self._stream.write("\r\x1b[K")
+def _show_rows(line: ProgressLine, n_rows: int, read_fraction: float) -> None:
+    """Show how many rows are scored, and how much of the file that is, if known."""
+    if math.isnan(read_fraction):
+        line.show(lambda: f"{n_rows} rows scored")
+    else:
+        line.show(
+            lambda: f"{n_rows} rows scored, {read_fraction:.0%} of the file",
+            read_fraction,
+        )
