@@ -11,9 +11,7 @@ import pytest
 from tests.table_files import csv_of, write
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring import (
-    read_table,
-)
+from torch_binary_classifier.scoring import read_table
 
 
 def test_float32_columns_stay_float32(tmp_path):

@@ -18,9 +18,7 @@ from sklearn.preprocessing import (
 )
 from tests.table_files import fitted, people
 
-from torch_binary_classifier.scoring import (
-    input_columns,
-)
+from torch_binary_classifier.scoring import input_columns
 
 
 @pytest.fixture

@@ -5,9 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring import (
-    open_table,
-)
+from torch_binary_classifier.scoring import open_table
 
 
 @pytest.mark.parametrize("name", ["new.xlsx", "new"])
