@@ -43,19 +43,6 @@ def training(train, validation=None, name="fit"):
     return Training(architecture, name, [member], 4, "cpu", False)
 
 
-class Line:
-    """A progress line that nobody sees."""
-
-    def shown(self, _count):
-        return self
-
-    def __enter__(self):
-        return lambda *_: None
-
-    def __exit__(self, *_):
-        pass
-
-
 class Search:
     """Tasks of one call, each of which comes to one fit, and what was trained.
 
@@ -65,7 +52,7 @@ class Search:
     def __init__(self, monkeypatch, memory_limit=GB, n_slots=1):
         self.flushes = []
         self.results = {}
-        self.gathering = Gathering(memory_limit, Line())
+        self.gathering = Gathering(memory_limit)
         self.gathering.set_slots(n_slots)
         self.call = Call()
         self.table = row_set(DenseRows(torch.zeros(4, 2)))
