@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
-from torch_binary_classifier.classifier import RULES
+from torch_binary_classifier.estimator.parameters import RULES
 
 # Values that break each rule.
 BAD_VALUES = {

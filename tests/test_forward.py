@@ -23,13 +23,14 @@ from torch_binary_classifier.inference.forward import (
     member_logits,
     network_logits,
 )
-from torch_binary_classifier.training.engine import Scorer
-from torch_binary_classifier.training.network import (
+from torch_binary_classifier.training.device import CPU
+from torch_binary_classifier.training.evaluation import Scorer
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.normalisation import (
     BATCH_NORM_EPSILON,
-    Architecture,
     InputStatistics,
-    ParameterLayout,
 )
+from torch_binary_classifier.training.state import BlockState
 from torch_binary_classifier.training.threads import one_thread_per_kernel
 
 N_FEATURES = 5
@@ -76,7 +77,8 @@ def torch_logits(network, X):
         statistics.variance[0, 0] = torch.from_numpy(variance)
     vector = layout.member_vector_of(coefs, intercepts)
     rows = torch.from_numpy(X).to(dtype).unsqueeze(0)
-    return Scorer(layout, vector, statistics).logits(rows)[0].numpy()
+    state = BlockState(layout, vector, statistics)
+    return Scorer(state, CPU.product).logits(rows)[0].numpy()
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.training import fitting
+from torch_binary_classifier.estimator import fitted_state
+from torch_binary_classifier.training import run
 
 
 def network(**parameters):
@@ -32,20 +33,21 @@ def divergence(model, X, y):
 
 def interrupted_training(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         model.fit(X, y)
 
 
 def interrupted_stream(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         columns = model.feature_names_in_
         model.set_params(early_stopping=False).partial_fit(X[columns], y)
 
 
 def error_in_out_of_fold_scores(model, X, y):
-    model._out_of_fold = interrupt
-    model.fit(X, y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitted_state, "out_of_fold", interrupt)
+        model.fit(X, y)
 
 
 def warning_at_the_end(model, X, y):
@@ -75,7 +77,7 @@ def test_a_fit_that_fails_leaves_all_as_it_was(fault, warm_start, tiny_data):
     before = vars(model).copy()
     with pytest.raises((ValueError, KeyboardInterrupt, UserWarning)):
         fault(model, other, y)
-    parameters = set(model.get_params()) | {"_out_of_fold"}
+    parameters = set(model.get_params())
     left = {name: value for name, value in before.items() if name not in parameters}
     for name, value in left.items():
         assert vars(model)[name] is value, name
@@ -161,6 +163,19 @@ def test_lbfgs_goes_on_from_no_other_solver(before, tiny_data):
     model = network(warm_start=True, solver=before).fit(*tiny_data)
     with pytest.raises(ValueError, match=r"^solver must be that of the previous"):
         model.set_params(solver="lbfgs").fit(*tiny_data)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_models_saved_before_they_named_their_solver_go_on(solver, tiny_data):
+    X, y = tiny_data
+    model = network(solver=solver, warm_start=True).fit(X, y)
+    old = network()
+    old.__setstate__({k: v for k, v in vars(model).items() if k != "_solver"})
+    np.testing.assert_array_equal(
+        old.fit(X, y).predict_proba(X), model.fit(X, y).predict_proba(X)
+    )
+    with pytest.raises(ValueError, match=f"that of the previous fit, '{solver}', got"):
+        old.set_params(solver="adamw").fit(X, y)
 
 
 def test_a_fit_that_starts_anew_takes_any_solver_and_dtype(tiny_data):

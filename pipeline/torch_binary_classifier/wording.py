@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["listed", "name", "parameters", "plain", "shown"]
+__all__ = ["listed", "name", "one_line", "parameters", "plain", "shown"]
 
 
 def plain(text: str) -> str:
@@ -33,6 +33,27 @@ def plain(text: str) -> str:
         else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def one_line(message: object) -> str:
+    r"""Return a message without line breaks and repeated blanks.
+
+    Parameters
+    ----------
+    message : object
+        The message, an exception for example.
+
+    Returns
+    -------
+    str
+        Its words, one blank between two of them.
+
+    Examples
+    --------
+    >>> one_line(ValueError("first\n  second\n"))
+    'first second'
+    """
+    return " ".join(str(message).split())
 
 
 def name(column: object) -> str:
