@@ -15,21 +15,10 @@ from torch_binary_classifier.training.epochs import batch_starts, filled_up
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.pieces import Bounds
 from torch_binary_classifier.training.rows import RowSet
+from torch_binary_classifier.training.updates import StepHyperparameters
 
 # Called with (member, epoch, loss, validation loss or None) after each epoch.
 EpochReport = Callable[[int, int, float, float | None], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepHyperparameters:
-    """What decides a step of the optimizer, the learning rate given."""
-
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    momentum: float = 0.9
-    nesterovs_momentum: bool = True
-    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
