@@ -119,6 +119,21 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     input_norm : {None, "batch"}, default=None
         "batch" puts a batch normalisation before the first layer: for input whose
         mean and deviation cannot be known in advance.
+    encoding : {None, "piecewise"}, default=None
+        "piecewise" shows the network each column as it is and, beside it, cut into
+        bins [3]_: what a tree sees at a glance. Not for ``partial_fit``, nor with
+        ``input_norm``.
+    n_bins : int, default=16
+        Bins of a column, about, with ``encoding``; they lie at quantiles. More for
+        many rows; a column has no more than it has values.
+    input_factors : bool, default=False
+        Whether each input has a trained factor, by which the network learns which of
+        them matter; its learning rate is 6 times that of the weights [4]_. Not for
+        "lbfgs".
+    weight_average : float, default=0.0
+        Decay per step of a moving average of the weights, in 0 to 1, which is watched
+        and kept instead of the last weights; 0 for none, 0.95 to 0.99 for smoother
+        networks. Not for "lbfgs".
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, multiplied into the row weights, also in validation; 1
         for a label that a dict leaves out. "balanced" makes both classes weigh the
@@ -187,6 +202,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
        section 2.2.
     .. [2] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", 2010.
+    .. [3] Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features
+       in Tabular Deep Learning", NeurIPS 2022, section 3.2.
+    .. [4] D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by Default", NeurIPS
+       2024, section 3.
 
     Examples
     --------
@@ -212,7 +231,9 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any
+    encoding_: dict[str, Any] | None
     _solver: str
+    _encoding_name: str | None
     _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
@@ -247,6 +268,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         dropout: float = 0.0,
         weight_decay: float = 0.01,
         input_norm: str | None = None,
+        encoding: str | None = None,
+        n_bins: int = 16,
+        input_factors: bool = False,
+        weight_average: float = 0.0,
         class_weight: Any = None,
         n_members: int = 1,
         device: str = "auto",
@@ -279,6 +304,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.input_norm = input_norm
+        self.encoding = encoding
+        self.n_bins = n_bins
+        self.input_factors = input_factors
+        self.weight_average = weight_average
         self.class_weight = class_weight
         self.n_members = n_members
         self.device = device

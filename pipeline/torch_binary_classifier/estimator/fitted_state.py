@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from torch_binary_classifier.estimator.holdout import Splits
 from torch_binary_classifier.estimator.training_data import TrainingData
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.forward import FittedNetwork, member_logits
 from torch_binary_classifier.interface.fitted import FittedMembers
 from torch_binary_classifier.interface.problem import Problem
@@ -30,6 +31,8 @@ def keep(
         estimator.input_mean_ = _of_members(fitted.input_mean)
         estimator.input_deviation_ = _of_members(fitted.input_deviation)
         estimator._standardisation = fitted.standardisation
+    estimator.encoding_ = problem.encoding and problem.encoding.as_arrays()
+    estimator._encoding_name = estimator.encoding
     _keep_curves(estimator, fitted, going_on=problem.past is not None)
     estimator._training_state = fitted.optimizer_states
     estimator.__dict__.pop("oof_decision_function_", None)
@@ -54,22 +57,28 @@ def _of_members(arrays: Sequence[Any]) -> Any:
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
+def encoding_of(estimator: Any) -> Encoding | None:
+    """Return how the estimator's columns become inputs."""
+    kept = getattr(estimator, "encoding_", None)
+    return None if kept is None else Encoding(**kept)
+
+
 def networks(estimator: Any) -> list[FittedNetwork]:
     """Return the members' networks."""
     mean = getattr(estimator, "input_mean_", None)
     deviation = getattr(estimator, "input_deviation_", None)
     coefs, intercepts = estimator.coefs_, estimator.intercepts_
+    activation, encoding = estimator.activation_, encoding_of(estimator)
     if coefs[0].ndim == 2:
-        return [
-            FittedNetwork(coefs, intercepts, estimator.activation_, mean, deviation)
-        ]
+        return [FittedNetwork(coefs, intercepts, activation, mean, deviation, encoding)]
     return [
         FittedNetwork(
             [coef[member] for coef in coefs],
             [intercept[member] for intercept in intercepts],
-            estimator.activation_,
+            activation,
             None if mean is None else mean[member],
             None if deviation is None else deviation[member],
+            encoding,
         )
         for member in range(len(coefs[0]))
     ]

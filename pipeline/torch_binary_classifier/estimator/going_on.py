@@ -23,6 +23,7 @@ def past_of(estimator: Any) -> Past:
         "solver": estimator._solver,
         "input_norm": "batch" if hasattr(estimator, "input_mean_") else None,
         "dtype": dtype,
+        "encoding": getattr(estimator, "_encoding_name", None),
     }
     for name, value in before.items():
         given = getattr(estimator, name)

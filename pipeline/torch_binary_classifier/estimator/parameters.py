@@ -51,7 +51,11 @@ RULES: dict[str, Rule] = {
     "max_fun": Number(low=1, whole=True),
     "dropout": Number(low=0, high=1, open_high=True),
     "weight_decay": Number(low=0),
+    "weight_average": Number(low=0, high=1, open_high=True),
     "input_norm": OneOf({None, "batch"}),
+    "encoding": OneOf({None, "piecewise"}),
+    "n_bins": Number(low=1, whole=True),
+    "input_factors": Flag(),
     "n_members": Number(low=1, whole=True),
     "dtype": OneOf({"auto", "float32", "float64"}),
     "unscaled_input": OneOf({"ignore", "raise", "warn"}),
@@ -78,6 +82,20 @@ def check(estimator: Any) -> None:
             f"{shown(estimator.dropout)}."
         )
         raise ValueError(msg)
+    for name in ("input_factors", "weight_average"):
+        if getattr(estimator, name) and not solver.steps:
+            msg = (
+                f"{name} must be {shown(type(getattr(estimator, name))())} with "
+                f"solver={shown(estimator.solver)}, got "
+                f"{shown(getattr(estimator, name))}."
+            )
+            raise ValueError(msg)
+    if estimator.encoding and estimator.input_norm:
+        msg = (
+            "encoding must be None with input_norm='batch', got "
+            f"{shown(estimator.encoding)}. Put a StandardScaler in front instead."
+        )
+        raise ValueError(msg)
     if estimator.input_norm and estimator.batch_size == 1 and not solver.full_batch:
         msg = "batch_size must be >= 2 with input_norm='batch', got 1."
         raise ValueError(msg)
@@ -88,6 +106,12 @@ def check_for_stream(estimator: Any) -> None:
     """Refuse parameters with which ``partial_fit`` cannot work."""
     if estimator.early_stopping:
         msg = "early_stopping must be False for partial_fit, got True."
+        raise ValueError(msg)
+    if estimator.encoding is not None:
+        msg = (
+            "encoding must be None for partial_fit, got "
+            f"{shown(estimator.encoding)}: one batch does not tell where bins lie."
+        )
         raise ValueError(msg)
     if isinstance(estimator.class_weight, str):
         msg = (

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from torch_binary_classifier.estimator.bins import piecewise_encoding
 from torch_binary_classifier.estimator.checked_rows import column_names
+from torch_binary_classifier.estimator.fitted_state import encoding_of
 from torch_binary_classifier.estimator.going_on import past_of
 from torch_binary_classifier.estimator.holdout import splits_of
 from torch_binary_classifier.estimator.parameters import decided
 from torch_binary_classifier.estimator.training_data import TrainingData
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.interface.problem import Problem, WeightedRows
 
 
@@ -42,4 +45,14 @@ def problem_of(
         watched=watched,
         past=past,
         column_names=column_names(estimator),
+        encoding=_encoding(estimator, data.rows, going_on=going_on),
     )
+
+
+def _encoding(estimator: Any, rows: WeightedRows, *, going_on: bool) -> Encoding | None:
+    """Return how columns become inputs; a fit that goes on keeps its bins."""
+    if estimator.encoding is None:
+        return None
+    if going_on:
+        return encoding_of(estimator)
+    return piecewise_encoding(rows.features, rows.weights, estimator.n_bins)

@@ -5,7 +5,7 @@ Knows arrays only. Training and scoring go through here, so that both see the sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,14 @@ class Encoding:
         """Inputs of the network."""
         return len(self.source)
 
+    @property
+    def fan_in(self) -> int:
+        """For how many inputs the first weights are to be drawn.
+
+        The bins of a column go together: they and the column itself count as two.
+        """
+        return min(self.n_inputs, 2 * len(np.unique(self.source)))
+
     def cast(self, dtype: Any) -> Encoding:
         """Return the same in the precision that the rows will have."""
         vectors = (self.offset, self.factor, self.lowest, self.highest, self.fill)
@@ -74,6 +82,10 @@ class Encoding:
             fill,
             self.indicated,
         )
+
+    def as_arrays(self) -> dict[str, Any]:
+        """Return the fields as plain values, for a fitted attribute."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def encode(self, rows: Array, out: Array | None = None) -> Array:
         """Return the inputs for rows of the encoding's own precision.

@@ -24,6 +24,7 @@ from scipy.special import expit
 
 from torch_binary_classifier.blas_threads import OneBlasThread
 from torch_binary_classifier.inference.activations import ACTIVATIONS
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.ensemble import ensemble_logit
 
 Array = NDArray[Any]
@@ -54,6 +55,8 @@ class FittedNetwork:
     input_mean, input_deviation : ndarray of shape (n_features,) or None
         What a normalisation in front subtracts and divides by, in float64: the
         network's precision may not tell the inputs from each other.
+    encoding : Encoding or None
+        What the network sees of the columns; the same for all members.
     """
 
     coefs: Sequence[Array]
@@ -61,6 +64,7 @@ class FittedNetwork:
     activation: str
     input_mean: Array | None = None
     input_deviation: Array | None = None
+    encoding: Encoding | None = None
 
 
 class UnscorableError(ValueError):
@@ -258,6 +262,12 @@ class _ChunkScorer:
         shape = (n_blocks, n_features, BLOCK_ROWS)
         normed = networks[0].input_mean is not None
         self.rows = np.zeros(shape, np.float64 if normed else coefs[0].dtype)
+        given = networks[0].encoding
+        self.encoding = given and given.cast(coefs[0].dtype)
+        self.inputs = self.rows
+        if self.encoding is not None:
+            shape = (n_blocks, self.encoding.n_inputs, BLOCK_ROWS)
+            self.inputs = np.empty(shape, coefs[0].dtype)
         self.layers = []
         for coef in coefs[:-1]:
             layer = np.empty((n_blocks, coef.shape[1], BLOCK_ROWS), coef.dtype)
@@ -266,9 +276,11 @@ class _ChunkScorer:
     def logits(self, features: Any, rows: slice) -> NDArray[np.float64]:
         """Return the members' logits of one chunk, padded to whole blocks."""
         self._take(features, rows)
+        if self.encoding is not None:
+            self.encoding.encode(self.rows, self.inputs)
         logits = np.empty((len(self.members), len(self.rows), BLOCK_ROWS))
         for member, network in enumerate(self.members):
-            network.write_logits(self.rows, self.layers, logits[member])
+            network.write_logits(self.inputs, self.layers, logits[member])
         return logits.reshape(len(self.members), -1)
 
     def _take(self, features: Any, rows: slice) -> None:

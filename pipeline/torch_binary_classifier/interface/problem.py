@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.forward import FittedNetwork
 from torch_binary_classifier.interface.settings import Settings
 
@@ -76,6 +77,8 @@ class Problem:
         What the members go on from.
     column_names : sequence of str
         For messages.
+    encoding : Encoding or None
+        What the networks see of the columns; None for the columns as they are.
     """
 
     rows: WeightedRows
@@ -85,3 +88,4 @@ class Problem:
     watched: WeightedRows | None
     past: Past | None
     column_names: Sequence[str]
+    encoding: Encoding | None = None

@@ -45,6 +45,7 @@ class MemberSettings(StepHyperparameters, RateHyperparameters, StoppingHyperpara
 
     alpha: float = 1e-4
     dropout: float = 0.0
+    weight_average: float = 0.0
     shuffle: bool = True
 
 
@@ -69,6 +70,7 @@ class Settings(MemberSettings):
     hidden_layer_sizes: tuple[int, ...]
     activation: str
     input_norm: str | None
+    input_factors: bool
     dtype: str
     solver: str
     batch_size: int

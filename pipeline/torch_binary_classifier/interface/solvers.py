@@ -23,6 +23,9 @@ class Solver:
         Whether it divides by a moment, to which ``epsilon`` is added.
     weight_decay : bool
         Whether it takes the parameter of this name.
+    steps : bool
+        Whether it goes step by step, so that factors of the inputs and a moving average
+        of the weights can be trained along.
     stops : bool
         Whether the first epochs of a run are the run that ends after them.
     remedy : str
@@ -35,6 +38,7 @@ class Solver:
     learning_rate: bool = True
     epsilon: bool = False
     weight_decay: bool = False
+    steps: bool = True
     stops: bool = True
     remedy: str = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
 
@@ -47,6 +51,7 @@ SOLVERS = {
         partial_fit=False,
         dropout=False,
         learning_rate=False,
+        steps=False,
         stops=False,
         remedy="Raise max_iter, max_fun or tol.",
     ),

@@ -19,7 +19,13 @@ from torch import Tensor
 
 from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
-from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
+from torch_binary_classifier.training.rows import (
+    DenseRows,
+    EncodedRows,
+    Rows,
+    RowSet,
+    SparseRows,
+)
 from torch_binary_classifier.training.run import Training, run
 
 # From the losses of one member's epoch to anything; the fit's number comes first.
@@ -81,6 +87,9 @@ def arrays_of(part: Rows | Tensor) -> list[Any]:
         matrix, scaling = part.matrix, part.standardisation
         given = [matrix.data, matrix.indices, matrix.indptr]
         return given if scaling is None else [*given, scaling.shift, scaling.scale]
+    if isinstance(part, EncodedRows):
+        encoding = part.encoding.as_arrays().values()
+        return [*arrays_of(part.rows), *map(np.asarray, encoding)]
     if isinstance(part, DenseRows):
         return [part.values.numpy()]
     assert isinstance(part, Tensor)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from torch_binary_classifier.training.averaging import WeightAverage
 from torch_binary_classifier.training.epochs import EpochReader
 from torch_binary_classifier.training.evaluation import Evaluation, Scorer
 from torch_binary_classifier.training.interruption import Stop, never
@@ -89,6 +90,10 @@ class Block:
         where = setup.device.where
         self.state = BlockState.of(setup.architecture, states, where)
         self.best = self.state.copy()
+        decay = self.courses[0].member.hyperparameters.weight_average
+        self.average: WeightAverage | None = None
+        if decay:
+            self.average = WeightAverage.of(self.state, decay)
         self._prepare(states[0].n_steps, [state.moments for state in states])
 
     def _prepare(self, n_steps: int, moments: Sequence[dict[str, Tensor]]) -> None:
@@ -103,12 +108,17 @@ class Block:
             [self._shuffling_seed(member, len(batches)) for member in members],
         )
         self.reader = EpochReader(rows, pieces, parameters, self.setup.slices)
-        self.stepper = Stepper(self.setup, self.state, members, self.team)
+        self.stepper = Stepper(self.setup, self.state, members, self.team, self.average)
         self.stepper.go_on(n_steps, moments)
         self.validation = Evaluation.of(
             [member.validation for member in members], parameters
         )
-        self.scorer = Scorer(self.state, device.product)
+        self.scorer = Scorer(self.current, device.product)
+
+    @property
+    def current(self) -> BlockState:
+        """The networks as they are to be judged: the parameters or their average."""
+        return self.state if self.average is None else self.average.state
 
     @staticmethod
     def _shuffling_seed(member: Member, n_batches: int) -> int | None:
@@ -154,7 +164,7 @@ class Block:
                 continue
             improved = history.add(losses[place], held_out[place])
             if improved and self.validation is not None:
-                self.best.keep(place, self.state)
+                self.best.keep(place, self.current)
             n_epochs = len(history.losses)
             if n_epochs in course.member.stops and not history.stopped:
                 course.earlier[n_epochs] = self._result(place)
@@ -183,6 +193,8 @@ class Block:
         moments = [optimizer.member_moments(place) for place in staying]
         self.courses = [self.courses[place] for place in staying]
         self.state = self.state.compact(staying)
+        if self.average is not None:
+            self.average = self.average.compact(staying, self.state)
         self.best = self.best.compact(staying)
         self._prepare(optimizer.n_steps, moments)
 
@@ -203,7 +215,7 @@ class Block:
 
     def _member_state(self, place: int) -> MemberState:
         """Return a member's last state, or the best one where rows are held out."""
-        networks = self.state if self.validation is None else self.best
+        networks = self.current if self.validation is None else self.best
         optimizer = self.stepper.optimizer
         return replace(
             networks.member(place),

@@ -168,7 +168,8 @@ def _group_key(setup: Setup, member: Member) -> Hashable:
     n_steps = 0 if member.state is None else member.state.n_steps
     dropout = member.hyperparameters.dropout > 0
     last_batch = setup.batches(len(member.train))[-1]
-    return (last_batch, held_out, n_steps, dropout)
+    average = member.hyperparameters.weight_average
+    return (last_batch, held_out, n_steps, dropout, average)
 
 
 def _update_key(member: Member) -> tuple[float, ...]:

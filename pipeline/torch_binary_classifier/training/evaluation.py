@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.kernels import Product
+from torch_binary_classifier.training.factors import InputFactors
+from torch_binary_classifier.training.kernels import Product, run_all
 from torch_binary_classifier.training.layers import Units
 from torch_binary_classifier.training.network import Network
 from torch_binary_classifier.training.normalisation import (
@@ -72,6 +73,11 @@ class Scorer:
         self.product = product
         self.unused = torch.empty_like(state.parameters)  # the gradients
         self._networks: dict[int, Network] = {}
+        self._factors = (
+            InputFactors(state.layout, state.parameters)
+            if state.layout.architecture.input_factors
+            else None
+        )
 
     def network(self, n_rows: int) -> Network:
         """Return the network for so many rows."""
@@ -82,6 +88,7 @@ class Scorer:
                 self.unused,
                 n_rows,
                 product=self.product,
+                first=self._factors.scaled if self._factors else None,
             )
         return self._networks[n_rows]
 
@@ -89,6 +96,8 @@ class Scorer:
         """Return the logits of ``(n_members or 1, n_rows, n_features)`` rows."""
         layout, n_rows = self.state.layout, features.shape[1]
         logits = self.unused.new_zeros(layout.n_members, n_rows + 1)[:, :-1]
+        if self._factors is not None:
+            run_all(self._factors.forward_kernels())
         for start in range(0, n_rows, EVALUATION_ROWS):
             part = features[:, start : start + EVALUATION_ROWS]
             inputs = Units(Units.of(part).values.expand(layout.n_members, -1, -1))

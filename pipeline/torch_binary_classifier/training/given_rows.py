@@ -11,9 +11,21 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.interface.problem import WeightedRows
-from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
+from torch_binary_classifier.training.rows import (
+    DenseRows,
+    EncodedRows,
+    Rows,
+    RowSet,
+    SparseRows,
+)
 from torch_binary_classifier.training.standardisation import Standardisation
+
+# Inputs of a whole table are kept if they take no more; otherwise they are made for
+# every batch anew.
+ENCODED_BYTES = 1 << 28
+ENCODED_ROWS = 4096  # encoded at once
 
 
 @dataclass(frozen=True)
@@ -26,22 +38,40 @@ class GivenRows:
         What is done to the features on the way.
     names : sequence of str
         The columns, for messages.
+    encoding : Encoding or None
+        What the networks see of the columns.
     """
 
     standardisation: Standardisation | None
     names: Sequence[str]
+    encoding: Encoding | None = None
 
     def of(self, rows: WeightedRows, dtype: torch.dtype) -> RowSet:
         """Return rows as tensors, the features without a copy where possible."""
         numpy_dtype = np.dtype(str(dtype).removeprefix("torch."))
         kind = self._sparse if scipy.sparse.issparse(rows.features) else self._dense
-        features = kind(rows, numpy_dtype)
+        features = self._encoded(kind(rows, numpy_dtype), numpy_dtype)
         # By NumPy: torch would start a pool of its own in every thread that prepares
         # a fit.
         index = torch.from_numpy(np.arange(len(rows.targets)))
         targets = torch.from_numpy(rows.targets.astype(numpy_dtype))
         weights = torch.from_numpy(rows.weights.astype(np.float64))
         return RowSet(features, index, targets, weights)
+
+    def _encoded(self, table: Rows, dtype: np.dtype[Any]) -> Rows:
+        """Return a table's inputs: at once if they are few, or when they are read."""
+        if self.encoding is None:
+            return table
+        encoded = EncodedRows(table, self.encoding.cast(dtype))
+        shape = (len(table), encoded.n_features)
+        if shape[0] * shape[1] * dtype.itemsize > ENCODED_BYTES:
+            return encoded
+        inputs = torch.from_numpy(np.empty(shape, dtype))
+        for start in range(0, len(table), ENCODED_ROWS):
+            stop = min(start + ENCODED_ROWS, len(table))
+            some = torch.from_numpy(np.arange(start, stop))
+            encoded.gather(some, inputs[start:stop])
+        return DenseRows(inputs)
 
     def _sparse(self, rows: WeightedRows, dtype: np.dtype[Any]) -> Rows:
         """Return a sparse table; a standardisation needs the values as they are."""
@@ -70,11 +100,11 @@ def _check_finite(
 ) -> None:
     """Refuse values that overflowed in the network's precision."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum(dtype=np.float64)):
-            return
-    largest: Any = abs(rows.features).max(axis=0)
-    if scipy.sparse.issparse(rows.features):
-        largest = largest.toarray().ravel()
+        if np.isfinite(values.sum(dtype=np.float64)) or not np.isinf(values).any():
+            return  # gaps are no overflow
+    sparse = scipy.sparse.issparse(rows.features)
+    size: Any = abs(rows.features)
+    largest = size.max(axis=0).toarray().ravel() if sparse else np.fmax.reduce(size, 0)
     column = int(np.argmax(largest))
     msg = (
         f"{names[column]} must hold values that {dtype} can represent, got "

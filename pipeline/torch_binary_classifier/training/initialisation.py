@@ -48,9 +48,12 @@ def initial_parameters(
     .. [3] X. Glorot, Y. Bengio, "Understanding the difficulty of training deep
        feedforward neural networks", 2010, eq. 16.
     """
-    coefs, intercepts = [], []
-    for fan_in, fan_out in architecture.shapes[:-1]:
-        coefs.append(_hidden_weights(architecture, fan_in, fan_out, generator))
+    coefs: list[Tensor] = []
+    intercepts: list[Tensor] = []
+    for n_inputs, fan_out in architecture.shapes[:-1]:
+        fan_in = n_inputs if coefs else architecture.fan_in or n_inputs
+        weights = _hidden_weights(architecture, (n_inputs, fan_out), fan_in, generator)
+        coefs.append(weights)
         bias = torch.rand(fan_out, generator=generator, dtype=torch.float64)
         intercepts.append((2 * bias - 1) / math.sqrt(fan_in))
     fan_in = architecture.shapes[-1][0]
@@ -62,14 +65,16 @@ def initial_parameters(
 
 
 def _hidden_weights(
-    architecture: Architecture, fan_in: int, fan_out: int, generator: torch.Generator
+    architecture: Architecture,
+    shape: tuple[int, int],
+    fan_in: int,
+    generator: torch.Generator,
 ) -> Tensor:
-    """Draw one hidden layer's weights, (fan_in, fan_out), in float64."""
-    shape = (fan_in, fan_out)
+    """Draw one hidden layer's weights, in float64."""
     if architecture.activation in HE_FAMILY | {"selu"}:
         gain = 1.0 if architecture.activation == "selu" else 2.0
         normal = torch.randn(shape, generator=generator, dtype=torch.float64)
         return normal * math.sqrt(gain / fan_in)
     factor = 2.0 if architecture.activation == "logistic" else 6.0
     uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
-    return (2 * uniform - 1) * math.sqrt(factor / (fan_in + fan_out))
+    return (2 * uniform - 1) * math.sqrt(factor / (fan_in + shape[1]))

@@ -16,6 +16,10 @@ from torch import Tensor
 # updates of the flat buffers then treat a member the same wherever it lies.
 SLOT_BYTES = 128
 
+# A factor's parameter moves as fast as any other, and the factor so many times as far
+# (Holzmueller, Grinsztajn, Steinwart, "Better by Default", NeurIPS 2024, section 3).
+FACTOR_RATE = 6.0
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -33,6 +37,11 @@ class Architecture:
         Whether batch normalisation, without a learned affine map, comes first.
     dtype : torch.dtype
         ``torch.float32`` or ``torch.float64``.
+    input_factors : bool
+        Whether each input has a trained factor in front of the first layer.
+    fan_in : int or None
+        For how many inputs of variance 1 the first weights are drawn; None for
+        ``n_features``. The bins of one column are strongly correlated.
     """
 
     n_features: int
@@ -40,6 +49,8 @@ class Architecture:
     activation: str
     input_norm: str | None
     dtype: torch.dtype
+    input_factors: bool = False
+    fan_in: int | None = None
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -63,12 +74,18 @@ class Architecture:
         return 6 * sum(weights) - 2 * weights[0]
 
 
+def factors_of(parameters: Tensor) -> Tensor:
+    """Return the factors of inputs; parameters of 0 stand for factors of 1."""
+    return 1 + FACTOR_RATE * parameters
+
+
 class ParameterLayout:
     """Where each layer's weights and biases lie in one flat buffer of all members.
 
     Layer by layer, and within a layer member by member, each in a slot of whole cache
     lines. A slot begins with one matrix ``(in + 1, out)``: the weights, and the biases
-    as its last row, which meet a last column of ones in the layer's inputs.
+    as its last row, which meet a last column of ones in the layer's inputs. Behind the
+    layers comes a slot of the factors of the inputs, where there are any.
     """
 
     def __init__(self, architecture: Architecture, n_members: int) -> None:
@@ -76,7 +93,10 @@ class ParameterLayout:
         self.n_members = n_members
         self.shapes = [(fan_in + 1, out) for fan_in, out in architecture.shapes]
         line = SLOT_BYTES // architecture.dtype.itemsize
-        self.slot_sizes = [-(-rows * out // line) * line for rows, out in self.shapes]
+        sizes = [rows * out for rows, out in self.shapes]
+        if architecture.input_factors:
+            sizes.append(architecture.n_features)
+        self.slot_sizes = [-(-size // line) * line for size in sizes]
 
     @property
     def member_size(self) -> int:
@@ -89,7 +109,7 @@ class ParameterLayout:
         return torch.zeros(size, dtype=self.architecture.dtype, device=device)
 
     def slots(self, flat: Tensor) -> list[Tensor]:
-        """Return each layer's part of a buffer, ``(n_members, slot_size)``."""
+        """Return the slots in a buffer, ``(n_members, slot_size)`` each."""
         sizes = [self.n_members * size for size in self.slot_sizes]
         parts = torch.split(flat, sizes)
         return [part.view(self.n_members, -1) for part in parts]
@@ -98,8 +118,12 @@ class ParameterLayout:
         """Return each layer's weights and biases, ``(n_members, in + 1, out)``."""
         return [
             slot[:, : rows * out].view(self.n_members, rows, out)
-            for slot, (rows, out) in zip(self.slots(flat), self.shapes, strict=True)
+            for slot, (rows, out) in zip(self.slots(flat), self.shapes, strict=False)
         ]
+
+    def factors(self, flat: Tensor) -> Tensor:
+        """Return the slot of the inputs' factors, ``(n_members, n_features)``."""
+        return self.slots(flat)[-1][:, : self.architecture.n_features]
 
     def weights(self, flat: Tensor) -> list[Tensor]:
         """Return each layer's weights, ``(n_members, in, out)``."""
@@ -151,7 +175,13 @@ class ParameterLayout:
         return flat
 
     def unpacked(self, vector: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Unpack a member's vector into weights ``(in, out)`` and biases ``(out,)``."""
-        matrices = ParameterLayout(self.architecture, 1).matrices(vector)
+        """Unpack a member's vector into weights ``(in, out)`` and biases ``(out,)``.
+
+        The first weights contain the inputs' factors.
+        """
+        single = ParameterLayout(self.architecture, 1)
+        matrices = single.matrices(vector)
         coefs = [matrix[0, :-1].clone() for matrix in matrices]
+        if self.architecture.input_factors:
+            coefs[0] *= factors_of(single.factors(vector)[0]).unsqueeze(1)
         return coefs, [matrix[0, -1].clone() for matrix in matrices]

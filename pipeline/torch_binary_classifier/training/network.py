@@ -36,6 +36,8 @@ class Network:
         Prepares the matrix products, as on the buffers' device.
     dropout : DropoutRandomness or None
         Randomness of the dropout behind each hidden layer; None for no dropout.
+    first : Tensor of shape (n_members, n_features + 1, n_units) or None
+        Stands for the first layer's parameters; the gradient is the one at it.
 
     Attributes
     ----------
@@ -53,8 +55,11 @@ class Network:
         *,
         product: Product,
         dropout: DropoutRandomness | None = None,
+        first: Tensor | None = None,
     ) -> None:
         matrices, slopes = layout.matrices(parameters), layout.matrices(gradients)
+        if first is not None:
+            matrices[0] = first
         activation = ACTIVATIONS[layout.architecture.activation]
         self.logit = LogitLayer(matrices[-1], slopes[-1], n_rows, product)
         self.residuals = self.logit.residuals

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from torch_binary_classifier.training.dropout import DropoutRandomness
+from torch_binary_classifier.training.factors import InputFactors
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.members import Setup
 from torch_binary_classifier.training.network import Network
@@ -63,6 +64,11 @@ class Passes:
         self.dropouts = [
             DropoutRandomness(rates) for _ in range(n_slices if any(rates) else 0)
         ]
+        self.factors = (
+            InputFactors(state.layout, state.parameters)
+            if setup.architecture.input_factors
+            else None
+        )
         self.networks = {
             n_rows: [
                 self._network(number, stop - start)
@@ -83,6 +89,7 @@ class Passes:
             n_rows,
             product=self.product,
             dropout=self.dropouts[number] if self.dropouts else None,
+            first=self.factors.scaled if self.factors else None,
         )
 
     def reseed(self, seeds: Sequence[int], epochs: Sequence[int]) -> None:
@@ -102,6 +109,14 @@ class Passes:
 
     def kernels(self, batch: Batch) -> list[Kernel]:
         """Return what fills the gradients from a batch."""
+        passed = self._slices(batch)
+        if self.factors is None:
+            return passed
+        before = self.factors.forward_kernels()
+        return [*before, *passed, *self.factors.backward_kernels(self.gradients)]
+
+    def _slices(self, batch: Batch) -> list[Kernel]:
+        """Return what passes over the slices of a batch and adds their gradients."""
         networks = self.networks[batch.n_rows]
         if not batch.parts:
             return self._pass(networks[0], batch)

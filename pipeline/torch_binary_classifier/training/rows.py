@@ -10,6 +10,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.training.standardisation import Standardisation
 
 
@@ -78,6 +79,37 @@ class SparseRows:
 
     def to(self, device: torch.device) -> Rows:  # noqa: ARG002
         """Return the table itself: rows are made dense on the CPU."""
+        return self
+
+
+class EncodedRows:
+    """Rows of another table, encoded a few at a time.
+
+    Parameters
+    ----------
+    rows : Rows
+        The table, of the encoding's precision, with its gaps.
+    encoding : Encoding
+        What makes inputs of its columns.
+    """
+
+    def __init__(self, rows: Rows, encoding: Encoding) -> None:
+        self.rows = rows
+        self.encoding = encoding
+        self.n_features = encoding.n_inputs
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def gather(self, rows: Tensor, out: Tensor) -> None:
+        """Write the inputs of the rows to ``out``."""
+        shape = (len(rows), self.rows.n_features)
+        taken = torch.empty(shape, dtype=out.dtype)
+        self.rows.gather(rows.cpu(), taken)
+        out.copy_(torch.from_numpy(self.encoding.encode(taken.numpy())))
+
+    def to(self, device: torch.device) -> Rows:  # noqa: ARG002
+        """Return the table itself: rows are encoded on the CPU."""
         return self
 
 

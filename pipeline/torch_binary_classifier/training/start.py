@@ -43,6 +43,8 @@ def prepared(problem: Problem, standardisation: Standardisation | None) -> Train
         settings.activation,
         settings.input_norm,
         getattr(torch, name),
+        settings.input_factors,
+        None if problem.encoding is None else problem.encoding.fan_in,
     )
     full_batch = SOLVERS[settings.solver].full_batch
     return Training(
@@ -59,7 +61,7 @@ def _members(
     problem: Problem, standardisation: Standardisation | None, dtype: torch.dtype
 ) -> list[Member]:
     """Return the members, which share one table."""
-    tables = GivenRows(standardisation, problem.column_names)
+    tables = GivenRows(standardisation, problem.column_names, problem.encoding)
     table = tables.of(problem.rows, dtype)
     watched = None if problem.watched is None else tables.of(problem.watched, dtype)
     members = []

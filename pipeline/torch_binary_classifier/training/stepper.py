@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_binary_classifier.interface.settings import (
     StepHyperparameters,
 )
+from torch_binary_classifier.training.averaging import WeightAverage
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.objective import loss_kernels
@@ -42,10 +43,17 @@ class Stepper:
         Their rows and hyperparameters.
     team : Team
         Works on the slices of a batch.
+    average : WeightAverage or None
+        Follows the parameters.
     """
 
     def __init__(
-        self, setup: Setup, state: BlockState, members: Sequence[Member], team: Team
+        self,
+        setup: Setup,
+        state: BlockState,
+        members: Sequence[Member],
+        team: Team,
+        average: WeightAverage | None = None,
     ) -> None:
         self.hyperparameters = [member.hyperparameters for member in members]
         batches = setup.batches(len(members[0].train))
@@ -61,7 +69,9 @@ class Stepper:
         self.losses = state.parameters.new_zeros(len(members), dtype=torch.float64)
         self._penalty_kernels = penalty.value_kernels(state.parameters, self.losses)
         self._loss_kernels: dict[Piece, list[Kernel]] = {}
-        kernels = StepKernels(state, self.passes, penalty, self.optimizer)
+        self.average = average
+        follow = [average.kernel(state)] if average else []
+        kernels = StepKernels(state, self.passes, penalty, self.optimizer, follow)
         self._launch = setup.device.repeated(kernels.run)
         self._rates: list[float] = []
         self._n_flushes = 0
@@ -87,6 +97,8 @@ class Stepper:
         if self.passes.dropouts:
             self.passes.draw(batch.n_rows)
         self.optimizer.count()
+        if self.average is not None:
+            self.average.count(self.optimizer.n_steps)
         self._launch(batch)
 
     def add_losses(self, piece: Piece) -> None:
@@ -115,11 +127,13 @@ class StepKernels:
         passes: Passes,
         penalty: EpochPenalty,
         optimizer: Optimizer,
+        follow: Sequence[Kernel],
     ) -> None:
         self.state = state
         self.passes = passes
         self.penalty = penalty
         self.optimizer = optimizer
+        self.follow = follow
         self._kernels: dict[Batch, list[Kernel]] = {}
 
     def run(self, batch: Batch) -> None:
@@ -134,7 +148,8 @@ class StepKernels:
         penalty = self.penalty.gradient_kernels(
             self.state.parameters, self.passes.gradients, last=batch.last
         )
-        return [*self.passes.kernels(batch), *penalty, self.optimizer.update]
+        passed = self.passes.kernels(batch)
+        return [*passed, *penalty, self.optimizer.update, *self.follow]
 
 
 def _step_size(given: StepHyperparameters, rate: float) -> StepSize:
