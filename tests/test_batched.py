@@ -40,14 +40,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits, progress
-from torch_binary_classifier.search import backend as batched
-from torch_binary_classifier.search import gathering, together
-from torch_binary_classifier.search.backend import (
-    SharingBackend,
-    make_backend,
-    run_share,
-)
-from torch_binary_classifier.search.gathering import Abandoned
+from torch_binary_classifier.search import company, memory, patience, programs
+from torch_binary_classifier.search import shares as shares_module
+from torch_binary_classifier.search.backend import make_backend
+from torch_binary_classifier.search.shares import SharingBackend, run_share
+from torch_binary_classifier.search.tasks import Abandoned
 
 TIMES = ("fit_time", "score_time", "_fit_time", "_score_time")
 
@@ -69,13 +66,13 @@ def no_thread_left():
 def flushes(monkeypatch):
     """Count the fits of every call of the trainer of many."""
     sizes = []
-    train = gathering.train_together
+    train = company.train_together
 
     def counted(trainings, *rest):
         sizes.append(len(trainings))
         return train(trainings, *rest)
 
-    monkeypatch.setattr(gathering, "train_together", counted)
+    monkeypatch.setattr(company, "train_together", counted)
     return sizes
 
 
@@ -83,13 +80,13 @@ def flushes(monkeypatch):
 def trained(monkeypatch):
     """Count the members of every program that runs."""
     sizes = []
-    run = together.run
+    run = programs.run
 
     def counted(training, *rest):
         sizes.append(len(training.members))
         return run(training, *rest)
 
-    monkeypatch.setattr(together, "run", counted)
+    monkeypatch.setattr(programs, "run", counted)
     return sizes
 
 
@@ -435,13 +432,13 @@ def test_twins_are_trained_once_and_own_their_weights(table, trained):
 
 def test_equal_tables_are_one_object(table, monkeypatch):
     seen = []
-    train = gathering.train_together
+    train = company.train_together
 
     def spy(trainings, *rest):
         seen.extend(one.members[0].train for one in trainings)
         return train(trainings, *rest)
 
-    monkeypatch.setattr(gathering, "train_together", spy)
+    monkeypatch.setattr(company, "train_together", spy)
     with batched_fits():
         search().fit(*table)
     assert len(seen) == 40
@@ -533,7 +530,7 @@ class TestErrors:
         assert -9.0 in found.cv_results_["mean_test_score"]
 
     def test_of_a_whole_program_are_tried_fit_by_fit(self, table, monkeypatch):
-        run = together.run
+        run = programs.run
 
         def fails_in_company(training, *rest):
             if (
@@ -545,7 +542,7 @@ class TestErrors:
             return run(training, *rest)
 
         expected = search({"clf__alpha": [1e-4]}, error_score=-9.0).fit(*table)
-        monkeypatch.setattr(together, "run", fails_in_company)
+        monkeypatch.setattr(programs, "run", fails_in_company)
         with batched_fits(), pytest.warns(FitFailedWarning, match="out of memory"):
             found = search({"clf__alpha": [1e-4, 1.0]}, error_score=-9.0).fit(*table)
         scores = found.cv_results_["mean_test_score"]
@@ -687,7 +684,7 @@ def test_partial_fit_and_warm_start_go_on_alone(table):
 class TestMemoryLimit:
     def test_makes_several_batches(self, table, flushes):
         expected = search().fit(*table)
-        one_fit = gathering.HELD_COPIES * 97 * 4 * 8
+        one_fit = memory.HELD_COPIES * 97 * 4 * 8
         with batched_fits(memory_limit=int(12 * one_fit)):
             found = search().fit(*table)
         assert_same(found.cv_results_, expected.cv_results_)
@@ -702,8 +699,8 @@ class TestMemoryLimit:
         assert sum(flushes) == 2 * 24 + 2
 
     def test_is_a_quarter_of_what_is_free(self, monkeypatch):
-        monkeypatch.setattr(gathering, "free_bytes", lambda: 4e9)
-        assert make_backend().gathering.memory_limit == 1e9
+        monkeypatch.setattr(memory, "free_bytes", lambda: 4e9)
+        assert make_backend().gathering.memory.limit == 1e9
 
     def test_threads_that_cannot_start_wait_for_others(
         self, table, flushes, monkeypatch
@@ -774,8 +771,8 @@ class Locked(TorchBinaryClassifier):
 
 
 def test_fits_behind_a_lock_of_their_own_go_on(table, flushes, monkeypatch):
-    monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(gathering, "PATIENCE_FACTOR", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(patience, "PATIENCE_FACTOR", 0.0)
     model = Locked(**network().get_params())
     expected = cross_val_score(model, *table, cv=3)
     with batched_fits():
@@ -801,8 +798,7 @@ import signal, sys, threading, time
 import numpy as np
 from sklearn.model_selection import GridSearchCV, cross_validate
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits
-from torch_binary_classifier.search import backend as batched
-from torch_binary_classifier.search import gathering
+from torch_binary_classifier.search import company, shares
 
 X = np.random.default_rng(0).normal(size=(400, 5))
 y = (X[:, 0] > 0).astype(int)
@@ -813,8 +809,8 @@ def told(function):
         print("training", flush=True)
         return function(*arguments)
     return tell
-gathering.train_together = told(gathering.train_together)
-batched.SharingBackend._run_all = told(batched.SharingBackend._run_all)
+company.train_together = told(company.train_together)
+shares.SharingBackend._run_all = told(shares.SharingBackend._run_all)
 try:
     with batched_fits(backend=BACKEND):
         NESTED and cross_validate(search, X, y, cv=3) or search.fit(X, y)
@@ -949,7 +945,7 @@ class TestRandomSearches:
             return type(error).__name__
 
     def compare(self, seeds, table, monkeypatch):
-        monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 10**6)  # hides no deadlock
+        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 10**6)  # hides no deadlock
         kinds = Counter()
         for seed in seeds:
             with joblib.parallel_config(backend="threading"):
@@ -991,7 +987,7 @@ import joblib
 import numpy as np
 from joblib.externals.loky import reusable_executor
 from torch_binary_classifier import batched_fits
-from torch_binary_classifier.search.backend import SharingBackend
+from torch_binary_classifier.search.shares import SharingBackend
 
 run_all = SharingBackend._run_all
 
@@ -1178,7 +1174,7 @@ class TestOtherProcesses:
 
     @pytest.mark.slow
     def test_lost_too_often_end_the_search(self, table, monkeypatch):
-        monkeypatch.setattr(batched, "MOST_FAILURES", 1)
+        monkeypatch.setattr(shares_module, "MOST_FAILURES", 1)
         with (
             batched_fits(backend="loky"),
             pytest.raises(Exception, match="terminated"),

@@ -9,17 +9,11 @@ import pytest
 import scipy.sparse
 import torch
 
-from torch_binary_classifier.search import gathering
-from torch_binary_classifier.search.gathering import (
-    HELD_COPIES,
-    Abandoned,
-    Call,
-    Gathering,
-    Task,
-    free_bytes,
-    held_bytes,
-)
-from torch_binary_classifier.search.together import FitOutcome
+from torch_binary_classifier.search import company, memory, patience, tasks
+from torch_binary_classifier.search.gathering import Gathering
+from torch_binary_classifier.search.memory import HELD_COPIES, free_bytes, held_bytes
+from torch_binary_classifier.search.programs import FitOutcome
+from torch_binary_classifier.search.tasks import Abandoned, Call, Task
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
@@ -49,17 +43,17 @@ class Search:
     """
 
     def __init__(self, monkeypatch, memory_limit=GB, n_slots=1):
-        self.flushes = []
+        self.companies = []
         self.results = {}
         self.gathering = Gathering(memory_limit)
-        self.gathering.set_slots(n_slots)
+        self.gathering.begin(n_slots)
         self.call = Call()
         self.table = row_set(DenseRows(torch.zeros(4, 2)))
         self.error = None
-        monkeypatch.setattr(gathering, "train_together", self.train)
+        monkeypatch.setattr(company, "train_together", self.train)
 
     def train(self, trainings, report):
-        self.flushes.append([one.solver for one in trainings])
+        self.companies.append([one.solver for one in trainings])
         if self.error is not None:
             raise self.error
         report(0, 0, 1, 0.5, None)
@@ -75,14 +69,14 @@ class Search:
         def callback(outcome):
             self.results[name] = outcome
 
-        self.gathering.add(Task(self.gathering, self.call, function, callback))
+        self.gathering.add(Task(self.call, function, callback))
 
     def run(self, *names, **options):
         for name in names:
             self.task(name, **options)
         self.gathering.open(self.call)
         self.call.join()
-        return self.flushes
+        return self.companies
 
 
 @pytest.fixture
@@ -111,7 +105,7 @@ def test_no_more_compute_at_once_than_there_are_slots(monkeypatch, n_slots):
 
     search.run(*"abcdefghij", before=compute)
     assert most == [n_slots]
-    assert [sorted(names) for names in search.flushes] == [list("abcdefghij")]
+    assert [sorted(names) for names in search.companies] == [list("abcdefghij")]
 
 
 def test_no_task_begins_before_the_call_is_open(search):
@@ -119,7 +113,7 @@ def test_no_task_begins_before_the_call_is_open(search):
     assert search.call.threads == []
     search.gathering.open(search.call)
     search.call.join()
-    assert search.flushes == [["a"]]
+    assert search.companies == [["a"]]
 
 
 def test_fits_train_in_the_parts_that_memory_allows(monkeypatch):
@@ -131,7 +125,7 @@ def test_fits_train_in_the_parts_that_memory_allows(monkeypatch):
         search.task(name, table=table)
     search.gathering.open(search.call)
     search.call.join()
-    assert search.flushes == [["a", "b"], ["c", "d"], ["e"]]
+    assert search.companies == [["a", "b"], ["c", "d"], ["e"]]
 
 
 def test_a_fit_that_is_too_large_for_any_limit_trains_alone(monkeypatch):
@@ -142,7 +136,7 @@ def test_a_fit_that_is_too_large_for_any_limit_trains_alone(monkeypatch):
 def test_an_error_of_the_trainer_is_every_waiting_fits(search):
     search.error = RuntimeError("no memory")
     search.run("a", "b")
-    assert search.flushes == [["a", "b"]]
+    assert search.companies == [["a", "b"]]
     assert [str(error) for error in search.results.values()] == ["no memory"] * 2
 
 
@@ -156,7 +150,7 @@ def test_an_error_of_a_task_is_its_own(search):
     search.task("b")
     search.gathering.open(search.call)
     search.call.join()
-    assert search.flushes == [["a", "b"]]
+    assert search.companies == [["a", "b"]]
     assert isinstance(search.results["x"], KeyError)
     assert search.results["b"] == [["B"]]
 
@@ -176,7 +170,7 @@ def test_tasks_that_were_given_up_end_without_training(search):
     search.gathering.abandon(search.call)
     leave.set()
     search.call.join()
-    assert search.flushes == []
+    assert search.companies == []
     assert all(isinstance(one, Abandoned) for one in search.results.values())
     assert sorted(search.results) == ["a", "b", "c"]
 
@@ -191,7 +185,7 @@ class Clock(SimpleNamespace):
 
 
 def test_who_computes_for_too_long_is_not_waited_for(search, monkeypatch):
-    monkeypatch.setattr(gathering, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.01)
     trained = threading.Event()
     train = search.train
 
@@ -201,7 +195,7 @@ def test_who_computes_for_too_long_is_not_waited_for(search, monkeypatch):
         finally:
             trained.set()
 
-    monkeypatch.setattr(gathering, "train_together", told)
+    monkeypatch.setattr(company, "train_together", told)
 
     def slow():
         assert trained.wait(20)  # until the other fit has been trained without it
@@ -210,12 +204,12 @@ def test_who_computes_for_too_long_is_not_waited_for(search, monkeypatch):
     search.task("b", before=slow)
     search.gathering.open(search.call)
     search.call.join()
-    assert search.flushes == [["a"], ["b"]]
+    assert search.companies == [["a"], ["b"]]
 
 
 def test_patience_grows_with_the_gaps_between_fits(monkeypatch):
     clock = Clock(now=0.0)
-    monkeypatch.setattr(gathering, "time", clock)
+    monkeypatch.setattr(patience, "time", clock)
     search = Search(monkeypatch)
     waits = []
     acquire = threading.Semaphore.acquire
@@ -231,13 +225,13 @@ def test_patience_grows_with_the_gaps_between_fits(monkeypatch):
         clock.now += 3.0
 
     search.run("a", "b", before=compute)
-    assert waits[0] == gathering.PATIENCE_FACTOR * 3.0
-    assert waits[0] > gathering.PATIENCE_SECONDS
+    assert waits[0] == patience.PATIENCE_FACTOR * 3.0
+    assert waits[0] > patience.PATIENCE_SECONDS
 
 
 def test_waiting_is_not_counted_as_fit_time(monkeypatch):
     clock = Clock(now=0.0)
-    monkeypatch.setattr(gathering, "time", clock)
+    monkeypatch.setattr(tasks, "time", clock)
     search = Search(monkeypatch)
     train = search.train
 
@@ -245,7 +239,7 @@ def test_waiting_is_not_counted_as_fit_time(monkeypatch):
         clock.now += 100.0
         return train(*arguments)
 
-    monkeypatch.setattr(gathering, "train_together", slow_train)
+    monkeypatch.setattr(company, "train_together", slow_train)
 
     def function(seconds):
         def fit():
@@ -258,9 +252,7 @@ def test_waiting_is_not_counted_as_fit_time(monkeypatch):
 
     results = []
     for seconds in (2.0, 5.0):
-        search.gathering.add(
-            Task(search.gathering, search.call, function(seconds), results.append)
-        )
+        search.gathering.add(Task(search.call, function(seconds), results.append))
     search.gathering.open(search.call)
     search.call.join()
     # Its own time and, by the outcomes, one second of the training.
@@ -303,7 +295,7 @@ class TestFreeBytes:
                 raise FileNotFoundError(path)
             return texts[str(path)]
 
-        monkeypatch.setattr(gathering.Path, "read_text", read_text)
+        monkeypatch.setattr(memory.Path, "read_text", read_text)
         return texts
 
     def test_a_containers_limit_counts(self, files):
@@ -320,9 +312,9 @@ class TestFreeBytes:
 
     def test_where_the_system_does_not_say_some_is_assumed(self, files):
         files.clear()
-        assert free_bytes() == gathering.UNKNOWN_FREE_BYTES
+        assert free_bytes() == memory.UNKNOWN_FREE_BYTES
 
     def test_a_quarter_of_it_is_the_limit(self, files):
-        assert gathering.checked_limit(None) == GB / 2
-        assert gathering.checked_limit(np.int64(7)) == 7
+        assert memory.checked_limit(None) == GB / 2
+        assert memory.checked_limit(np.int64(7)) == 7
         assert files

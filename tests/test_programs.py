@@ -8,12 +8,9 @@ import pytest
 import scipy.sparse
 import torch
 
-from torch_binary_classifier.search import together
-from torch_binary_classifier.search.together import (
-    SharedTables,
-    group_members,
-    train_together,
-)
+from torch_binary_classifier.search import programs
+from torch_binary_classifier.search.interning import InternedTables
+from torch_binary_classifier.search.programs import plan_programs, train_together
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training, run
 from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
@@ -40,10 +37,10 @@ def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam", **options):
     return Training(ARCHITECTURE, solver, members, batch_size, "cpu", False)
 
 
-def shared(*trainings):
-    tables = SharedTables()
+def interned(*trainings):
+    tables = InternedTables()
     for one in trainings:
-        tables.share(one)
+        tables.intern(one)
     return list(trainings)
 
 
@@ -59,28 +56,28 @@ def assert_equal(found, expected):
 
 class TestSharedTables:
     def test_equal_content_becomes_one_object(self):
-        one, other = shared(training(), training())
+        one, other = interned(training(), training())
         first, second = one.members[0].train, other.members[0].train
         for part in ("features", "index", "targets", "weights"):
             assert getattr(first, part) is getattr(second, part)
 
     @pytest.mark.parametrize("sparse", [False, True])
     def test_other_content_stays_another(self, sparse):
-        one, other = shared(training(sparse=sparse), training(seed=1, sparse=sparse))
+        one, other = interned(training(sparse=sparse), training(seed=1, sparse=sparse))
         assert one.members[0].train.features is not other.members[0].train.features
 
     def test_bytes_count_equal_tables_once(self):
-        tables = SharedTables()
-        tables.share(training())
+        tables = InternedTables()
+        tables.intern(training())
         n_bytes = tables.n_bytes
         assert n_bytes == 20 * (3 * 4 + 8 + 4 + 8)
-        tables.share(training())
+        tables.intern(training())
         assert tables.n_bytes == n_bytes
 
 
-class TestGroups:
+class TestPrograms:
     @pytest.mark.parametrize(
-        ("other", "n_groups"),
+        ("other", "n_programs"),
         [
             ({}, 1),
             ({"n_rows": 21}, 1),
@@ -89,39 +86,41 @@ class TestGroups:
             ({"batch_size": 20}, 2),
         ],
     )
-    def test_are_of_equal_programs(self, other, n_groups):
-        assert len(group_members(shared(training(), training(**other)))) == n_groups
+    def test_are_of_what_fits_have_in_common(self, other, n_programs):
+        assert len(plan_programs(interned(training(), training(**other)))) == n_programs
 
     def test_are_of_one_device(self):
         there = replace(training(), device="cuda")
-        assert len(group_members(shared(training(), there))) == 2
+        assert len(plan_programs(interned(training(), there))) == 2
 
     def test_twins_watch_the_same_rows(self):
         fits = [
             replace(one, members=[replace(one.members[0], validation=rows(9, seed))])
             for one, seed in [(training(), 1), (training(), 2), (training(), 1)]
         ]
-        (group,) = group_members(shared(*fits, training()))
-        assert group.places == [[(0, 0), (2, 0)], [(1, 0)], [(3, 0)]]
+        (program,) = plan_programs(interned(*fits, training()))
+        assert program.places == [[(0, 0), (2, 0)], [(1, 0)], [(3, 0)]]
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
     def test_full_batches_of_any_size_are_one(self):
-        fits = shared(training(20, 20), training(30, 30), training(29, 29))
-        (group,) = group_members(fits)
-        assert [len(one.train) for one in group.program.members] == [20, 30, 29]
+        fits = interned(training(20, 20), training(30, 30), training(29, 29))
+        (program,) = plan_programs(fits)
+        assert [len(one.train) for one in program.training.members] == [20, 30, 29]
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
     def test_twins_are_one_member_with_two_places(self):
-        (group,) = group_members(shared(training(seeds=(0, 1)), training(seeds=(1,))))
-        assert group.places == [[(0, 0)], [(0, 1), (1, 0)]]
-        assert len(group.program.members) == 2
+        (program,) = plan_programs(
+            interned(training(seeds=(0, 1)), training(seeds=(1,)))
+        )
+        assert program.places == [[(0, 0)], [(0, 1), (1, 0)]]
+        assert len(program.training.members) == 2
 
 
 def of_lengths(*lengths, validation=None, solver="adam", **given):
     """Return trainings that differ in ``max_iter`` only."""
-    return shared(
+    return interned(
         *(
             Training(
                 ARCHITECTURE,
@@ -158,8 +157,8 @@ class TestRunsOfOtherLengths:
     def test_are_beginnings_of_the_longest(self, given, validated):
         validation = rows(9, seed=1) if validated else None
         fits = of_lengths(3, 40, 1, 12, 40, 12, validation=validation, **given)
-        (group,) = group_members(fits)
-        (member,) = group.program.members
+        (program,) = plan_programs(fits)
+        (member,) = program.training.members
         assert member.hyperparameters.max_iter == 40
         assert member.stops == {1, 3, 12}
         reports = []
@@ -186,14 +185,14 @@ class TestRunsOfOtherLengths:
     )
     def test_are_not_where_the_length_decides_the_steps(self, given):
         fits = of_lengths(3, 9, **given)
-        (group,) = group_members(fits)
-        assert len(group.program.members) == 2
+        (program,) = plan_programs(fits)
+        assert len(program.training.members) == 2
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
 
 def test_every_fit_gets_its_own_results():
-    fits = shared(
+    fits = interned(
         training(seeds=(0, 1)), training(batch_size=4), training(23), training()
     )
     outcomes = train_together(fits)
@@ -203,7 +202,7 @@ def test_every_fit_gets_its_own_results():
         assert_equal(found.results, run(fit))
 
 
-def test_a_groups_time_is_not_anothers(monkeypatch):
+def test_a_programs_time_is_not_anothers(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     clock.perf_counter = lambda: clock.now
 
@@ -211,7 +210,7 @@ def test_a_groups_time_is_not_anothers(monkeypatch):
         clock.now += 4.0 if training.batch_size == 4 else 1.0
         return run(training, report)
 
-    monkeypatch.setattr(together, "run", timed_run)
-    monkeypatch.setattr(together, "time", clock)
-    quick, slow = train_together(shared(training(), training(batch_size=4)))
+    monkeypatch.setattr(programs, "run", timed_run)
+    monkeypatch.setattr(programs, "time", clock)
+    quick, slow = train_together(interned(training(), training(batch_size=4)))
     assert (quick.seconds, slow.seconds) == (1.0, 4.0)
