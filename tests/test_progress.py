@@ -7,13 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from builders import Terminal
 from torch_binary_classifier import progress
 from torch_binary_classifier.progress import ProgressLine
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 @pytest.fixture

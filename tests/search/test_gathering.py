@@ -1,45 +1,26 @@
 """Who waits, who begins and who trains: tasks without estimators, a clock by hand."""
 
 import threading
-from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import scipy.sparse
-import torch
 
-from torch_binary_classifier.search import company, memory, patience, tasks
+from builders import make_table, make_training
+from torch_binary_classifier.search import company, patience, tasks
 from torch_binary_classifier.search.gathering import Gathering
-from torch_binary_classifier.search.memory import HELD_COPIES, free_bytes, held_bytes
+from torch_binary_classifier.search.memory import held_bytes
 from torch_binary_classifier.search.programs import FitOutcome
 from torch_binary_classifier.search.tasks import Abandoned, Call, Task
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import Architecture
 from torch_binary_classifier.training.trainer import thread_trainer
 
 GB = 1 << 30
 
 
-def row_set(features):
-    n_rows = len(features)
-    ones = torch.ones(n_rows, dtype=torch.float64)
-    return RowSet(features, torch.arange(n_rows), ones, ones)
-
-
-def training(train, validation=None, name="fit"):
-    """Return a training whose solver is its name."""
-    member = Member(train, Hyperparameters(seed=0), validation)
-    architecture = Architecture(2, (), "relu", None, torch.float64)
-    return Training(architecture, name, [member], 4, "cpu", False)
-
-
 class Search:
     """Tasks of one call, each of which comes to one fit, and what was trained.
 
-    A task named "a" trains the fit "a"; ``before`` runs in its thread first.
+    A task named "a" trains a fit whose solver is "a"; ``before`` runs in its thread
+    first.
     """
 
     def __init__(self, monkeypatch, memory_limit=GB, n_slots=1):
@@ -48,7 +29,7 @@ class Search:
         self.gathering = Gathering(memory_limit)
         self.gathering.begin(n_slots)
         self.call = Call()
-        self.table = row_set(DenseRows(torch.zeros(4, 2)))
+        self.table = make_table(4, 2)
         self.error = None
         monkeypatch.setattr(company, "train_together", self.train)
 
@@ -63,7 +44,7 @@ class Search:
         def function():
             if before is not None:
                 before()
-            given = training(table or self.table, name=name)
+            given = make_training(table or self.table, solver=name)
             return [thread_trainer()(given)]
 
         def callback(outcome):
@@ -117,10 +98,10 @@ def test_no_task_begins_before_the_call_is_open(search):
 
 
 def test_fits_train_in_the_parts_that_memory_allows(monkeypatch):
-    one = held_bytes(training(row_set(DenseRows(torch.zeros(4, 2)))))
-    tables = [row_set(DenseRows(torch.full((4, 2), float(k)))) for k in range(5)]
-    shared = 4 * (2 * 4 + 8 + 8 + 8)  # of each table, kept to know equal ones
-    search = Search(monkeypatch, memory_limit=2 * (one + shared) + 1)
+    one = held_bytes(make_training(make_table(4, 2)))
+    tables = [make_table(4, 2, seed=k) for k in range(5)]
+    known = 4 * (2 * 8 + 8 + 8 + 8)  # of each table, kept to know equal ones
+    search = Search(monkeypatch, memory_limit=2 * (one + known) + 1)
     for name, table in zip("abcde", tables, strict=True):
         search.task(name, table=table)
     search.gathering.open(search.call)
@@ -245,7 +226,7 @@ def test_waiting_is_not_counted_as_fit_time(monkeypatch):
         def fit():
             start = clock.now
             clock.now += seconds
-            thread_trainer()(training(search.table))
+            thread_trainer()(make_training(search.table))
             return [{"fit_time": clock.now - start}]
 
         return fit
@@ -257,64 +238,3 @@ def test_waiting_is_not_counted_as_fit_time(monkeypatch):
     search.call.join()
     # Its own time and, by the outcomes, one second of the training.
     assert sorted(one["fit_time"] for (one,) in results) == [3.0, 6.0]
-
-
-class TestHeldBytes:
-    def test_dense_tables_count_as_the_callers_float64(self):
-        given = training(row_set(DenseRows(torch.zeros(10, 3, dtype=torch.float32))))
-        assert held_bytes(given) == HELD_COPIES * 10 * 3 * 8
-
-    def test_sparse_tables_count_what_they_store(self):
-        matrix = scipy.sparse.random(50, 40, 0.1, "csr", random_state=0)
-        given = training(row_set(SparseRows(matrix)))
-        stored = matrix.data.nbytes + matrix.indices.nbytes
-        assert stored > 0
-        assert held_bytes(given) == HELD_COPIES * stored
-
-    def test_tables_count_once(self):
-        table = row_set(DenseRows(torch.zeros(10, 3)))
-        part = replace(table, index=torch.arange(4))
-        assert held_bytes(training(table, part)) == held_bytes(training(table))
-        other = row_set(DenseRows(torch.zeros(5, 3)))
-        both = held_bytes(training(table, other))
-        assert both == held_bytes(training(table)) + held_bytes(training(other))
-
-
-class TestFreeBytes:
-    @pytest.fixture
-    def files(self, monkeypatch):
-        """Return the contents of the system's files, which may be absent."""
-        texts = {
-            "/proc/meminfo": f"MemTotal: 1 kB\nMemAvailable: {8 * GB // 1024} kB\n",
-            "/sys/fs/cgroup/memory.max": f"{3 * GB}\n",
-            "/sys/fs/cgroup/memory.current": f"{1 * GB}\n",
-        }
-
-        def read_text(path, **_):
-            if str(path) not in texts:
-                raise FileNotFoundError(path)
-            return texts[str(path)]
-
-        monkeypatch.setattr(memory.Path, "read_text", read_text)
-        return texts
-
-    def test_a_containers_limit_counts(self, files):
-        assert free_bytes() == 2 * GB
-        files["/sys/fs/cgroup/memory.current"] = f"{4 * GB}\n"
-        assert free_bytes() == 0
-
-    @pytest.mark.parametrize("limit", ["max\n", None])
-    def test_without_a_limit_the_system_has_what_is_available(self, files, limit):
-        files["/sys/fs/cgroup/memory.max"] = limit
-        if limit is None:
-            del files["/sys/fs/cgroup/memory.max"]
-        assert free_bytes() == 8 * GB
-
-    def test_where_the_system_does_not_say_some_is_assumed(self, files):
-        files.clear()
-        assert free_bytes() == memory.UNKNOWN_FREE_BYTES
-
-    def test_a_quarter_of_it_is_the_limit(self, files):
-        assert memory.checked_limit(None) == GB / 2
-        assert memory.checked_limit(np.int64(7)) == 7
-        assert files

@@ -5,35 +5,27 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 
+from builders import make_table
 from torch_binary_classifier.search import programs
 from torch_binary_classifier.search.interning import InternedTables
 from torch_binary_classifier.search.programs import plan_programs, train_together
 from torch_binary_classifier.training.engine import Hyperparameters, Member
 from torch_binary_classifier.training.fitting import Training, run
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.network import Architecture
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 
 
-def rows(n_rows=20, seed=0, sparse=False):
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(n_rows, 3)).astype(np.float32)
-    features = DenseRows(torch.from_numpy(values))
-    if sparse:
-        features = SparseRows(scipy.sparse.csr_matrix(values))
-    targets = torch.from_numpy((values[:, 0] > 0).astype(np.float32))
-    weights = torch.ones(n_rows, dtype=torch.float64)
-    return RowSet(features, torch.arange(n_rows), targets, weights)
+def rows(n_rows=20, seed=0):
+    return make_table(n_rows, 3, dtype=torch.float32, seed=seed)
 
 
-def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam", **options):
-    """Return a training with one member per seed; options are those of the rows."""
+def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam"):
+    """Return a training with one member per seed."""
     given = [Hyperparameters(seed=seed, max_iter=2) for seed in seeds]
-    members = [Member(rows(n_rows, **options), one) for one in given]
+    members = [Member(rows(n_rows), one) for one in given]
     return Training(ARCHITECTURE, solver, members, batch_size, "cpu", False)
 
 
@@ -52,27 +44,6 @@ def assert_equal(found, expected):
         )
         for coef, wanted in zip(one.state.coefs, other.state.coefs, strict=True):
             torch.testing.assert_close(coef, wanted, rtol=0, atol=0, equal_nan=True)
-
-
-class TestSharedTables:
-    def test_equal_content_becomes_one_object(self):
-        one, other = interned(training(), training())
-        first, second = one.members[0].train, other.members[0].train
-        for part in ("features", "index", "targets", "weights"):
-            assert getattr(first, part) is getattr(second, part)
-
-    @pytest.mark.parametrize("sparse", [False, True])
-    def test_other_content_stays_another(self, sparse):
-        one, other = interned(training(sparse=sparse), training(seed=1, sparse=sparse))
-        assert one.members[0].train.features is not other.members[0].train.features
-
-    def test_bytes_count_equal_tables_once(self):
-        tables = InternedTables()
-        tables.intern(training())
-        n_bytes = tables.n_bytes
-        assert n_bytes == 20 * (3 * 4 + 8 + 4 + 8)
-        tables.intern(training())
-        assert tables.n_bytes == n_bytes
 
 
 class TestPrograms:
