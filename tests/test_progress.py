@@ -78,7 +78,7 @@ def test_a_narrow_terminal_cuts_the_words(clock, monkeypatch):
     stream = Terminal()
     line = ProgressLine(stream)
     clock.now += 1
-    line.show(lambda: "0123456789" * 5, 0.5)
+    line.show(lambda: "trained 1,000 of 10,000 members", 0.5)
     assert "\n" not in stream.getvalue()
     line.clear()
 

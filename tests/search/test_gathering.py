@@ -1,6 +1,7 @@
 """Who waits, who begins and who trains: tasks without estimators, a clock by hand."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,10 +11,18 @@ from torch_binary_classifier.search import company, patience, tasks
 from torch_binary_classifier.search.gathering import Gathering
 from torch_binary_classifier.search.memory import held_bytes
 from torch_binary_classifier.search.programs import FitOutcome
-from torch_binary_classifier.search.tasks import Abandoned, Call, Task
+from torch_binary_classifier.search.tasks import Abandoned, Call, Task, current_task
 from torch_binary_classifier.training.trainer import thread_trainer
 
 GB = 1 << 30
+
+
+def eventually(condition):
+    """Wait until something is so; in vain, where it takes far too long."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 class Search:
@@ -26,6 +35,7 @@ class Search:
     def __init__(self, monkeypatch, memory_limit=GB, n_slots=1):
         self.companies = []
         self.results = {}
+        self.added = []
         self.gathering = Gathering(memory_limit)
         self.gathering.begin(n_slots)
         self.call = Call()
@@ -40,7 +50,7 @@ class Search:
         report(0, 0, 1, 0.5, None)
         return [FitOutcome([one.solver.upper()], seconds=1.0) for one in trainings]
 
-    def task(self, name, before=None, table=None):
+    def task(self, name, before=None, table=None, call=None):
         def function():
             if before is not None:
                 before()
@@ -50,7 +60,22 @@ class Search:
         def callback(outcome):
             self.results[name] = outcome
 
-        self.gathering.add(Task(self.call, function, callback))
+        task = Task(call or self.call, function, callback)
+        self.added.append(self.gathering.add(task))
+        return task
+
+    def wait_for_inner(self, *names, before=None, meanwhile=None):
+        """Run tasks of a task: to be called by one, as a nested search does."""
+        call = Call()
+        call.owner = current_task()
+        for name in names:
+            self.task(name, before, call=call)
+        self.gathering.open(call)
+        with self.gathering.waiting_for(call):
+            eventually(lambda: call.n_pending == 0)
+            call.join()
+            if meanwhile is not None:
+                meanwhile()
 
     def run(self, *names, **options):
         for name in names:
@@ -154,6 +179,138 @@ def test_tasks_that_were_given_up_end_without_training(search):
     assert search.companies == []
     assert all(isinstance(one, Abandoned) for one in search.results.values())
     assert sorted(search.results) == ["a", "b", "c"]
+
+
+def waits(task):
+    """Return whether a task has begun and stepped down."""
+    return task.has_begun and not task.has_slot
+
+
+def test_who_was_given_up_and_has_ended_gets_no_slot(search, monkeypatch):
+    other = Call()
+    train = search.train
+
+    def abandon_some(*arguments):
+        search.gathering.abandon(other)
+        other.join()
+        monkeypatch.setattr(company, "train_together", train)
+        return train(*arguments)
+
+    monkeypatch.setattr(company, "train_together", abandon_some)
+    search.task("a")
+    search.task("b", call=other)
+    hold = threading.Event()
+    search.task("c", before=hold.wait)  # until all are open
+    search.gathering.open(search.call)
+    search.gathering.open(other)
+    hold.set()
+    eventually(lambda: {"a", "c"} <= search.results.keys())
+    assert search.companies == [["a", "c", "b"]]
+    assert isinstance(search.results["b"], Abandoned)
+    search.task("d")
+    eventually(lambda: "d" in search.results)
+    assert search.companies[1:] == [["d"]]
+    search.call.join()
+
+
+def test_fits_that_come_during_a_training_are_the_next_company(search, monkeypatch):
+    train = search.train
+    overlap = threading.Event()
+    late = []
+
+    def train_next(*arguments):
+        overlap.set()
+        return train(*arguments)
+
+    def train_first(*arguments):
+        monkeypatch.setattr(company, "train_together", train_next)
+        late.extend(search.task(name) for name in ("b", "c"))
+        eventually(lambda: all(waits(task) for task in late))
+        assert not overlap.wait(0.1)
+        return train(*arguments)
+
+    monkeypatch.setattr(company, "train_together", train_first)
+    assert search.run("a") == [["a"], ["b", "c"]]
+
+
+class TestTasksOfTasks:
+    def test_train_with_those_of_other_tasks(self, search):
+        def first():
+            search.wait_for_inner("a1", "a2")
+            a_is_back.set()
+
+        def second():
+            search.wait_for_inner("b1", "b2", meanwhile=be_late)
+
+        def be_late():
+            assert a_is_back.wait(20)
+            eventually(lambda: waits(a))  # for company
+
+        a_is_back = threading.Event()
+        a = search.task("a", before=first)
+        search.task("b", before=second)
+        search.run()
+        inner, outer = search.companies
+        assert sorted(inner) == ["a1", "a2", "b1", "b2"]
+        assert outer == ["a", "b"]
+
+    def test_are_given_up_with_them(self, search):
+        entered, leave = threading.Event(), threading.Event()
+
+        def hold():
+            entered.set()
+            leave.wait(20)
+
+        search.task("a", before=lambda: search.wait_for_inner("a1", before=hold))
+        search.gathering.open(search.call)
+        assert entered.wait(20)
+        search.gathering.abandon(search.call)
+        leave.set()
+        search.call.join()
+        assert search.companies == []
+        assert [type(search.results[name]) for name in ("a1", "a")] == [Abandoned] * 2
+
+    def test_are_not_taken_in_when_it_was_given_up(self, search):
+        entered, leave = threading.Event(), threading.Event()
+
+        def add_late():
+            entered.set()
+            leave.wait(20)
+            search.wait_for_inner("a1")
+
+        search.task("a", before=add_late)
+        search.gathering.open(search.call)
+        assert entered.wait(20)
+        search.gathering.abandon(search.call)
+        leave.set()
+        search.call.join()
+        assert search.added == [True, False]
+        assert "a1" not in search.results
+
+    def test_take_time_that_is_the_outer_fits(self, monkeypatch):
+        clock = Clock(now=0.0)
+        monkeypatch.setattr(tasks, "time", clock)
+        search = Search(monkeypatch)
+        train = search.train
+
+        def slow_train(*arguments):
+            clock.now += 100.0
+            return train(*arguments)  # one second for each fit
+
+        def compute():
+            clock.now += 2.0
+
+        def fit():
+            start = clock.now
+            clock.now += 5.0
+            search.wait_for_inner("a1", "a2", before=compute)
+            return [{"fit_time": clock.now - start}]
+
+        monkeypatch.setattr(company, "train_together", slow_train)
+        results = []
+        search.gathering.add(Task(search.call, fit, results.append))
+        search.run()
+        assert results == [[{"fit_time": 5.0 + 2 * (2.0 + 1.0)}]]
 
 
 class Clock(SimpleNamespace):

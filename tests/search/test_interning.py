@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import scipy.sparse
+import torch
 
 from builders import make_table, make_training
 from torch_binary_classifier.search.interning import InternedTables
-from torch_binary_classifier.training.minibatches import SparseRows
+from torch_binary_classifier.training.minibatches import DenseRows, SparseRows
 
 PARTS = ("features", "index", "targets", "weights")
 
@@ -39,6 +40,18 @@ def test_other_content_stays_another(kind):
     assert one.features is not other.features
     assert one.targets is not other.targets
     assert one.index is other.index
+
+
+def test_equal_bytes_of_another_shape_or_type_are_another_table():
+    tables = [
+        replace(make_table(n_rows), features=DenseRows(torch.zeros(size, dtype=dtype)))
+        for n_rows, size, dtype in [
+            (6, (6, 2), torch.float32),
+            (4, (4, 3), torch.float32),
+            (6, (6, 1), torch.float64),
+        ]
+    ]
+    assert len({id(rows.features) for rows in interned(*tables)}) == 3
 
 
 def test_validation_rows_are_interned_too():

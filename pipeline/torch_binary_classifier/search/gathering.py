@@ -168,7 +168,7 @@ class Gathering:
             if not (self._slots.give_next() or self._start_next()):
                 break
         returning = any(call.n_pending == 0 for call in self._awaited)
-        if not (self._slots.computing or self._slots.ready or returning):
+        if not (self._slots.computing or returning):
             self._call_for_training()
 
     def _start_next(self) -> bool:
