@@ -7,10 +7,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet
+from torch_binary_classifier.training.run import Training
 
 
 def network(**parameters):

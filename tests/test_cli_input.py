@@ -29,20 +29,6 @@ def people(tmp_path, monkeypatch, rng):
     return table
 
 
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs a command: exit code, output, errors."""
-
-    def run(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def give(monkeypatch, content):
     """Make bytes the standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))

@@ -8,7 +8,7 @@ import torch
 
 from builders import make_table, make_training
 from torch_binary_classifier.search.interning import InternedTables
-from torch_binary_classifier.training.minibatches import DenseRows, SparseRows
+from torch_binary_classifier.training.rows import DenseRows, SparseRows
 
 PARTS = ("features", "index", "targets", "weights")
 

@@ -23,7 +23,7 @@ from torch_binary_classifier.search.memory import (
     held_bytes,
 )
 from torch_binary_classifier.search.tasks import Call, Task
-from torch_binary_classifier.training.minibatches import SparseRows
+from torch_binary_classifier.training.rows import SparseRows
 
 GB = 1 << 30
 

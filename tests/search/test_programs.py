@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from builders import make_table
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.search import programs
 from torch_binary_classifier.search.interning import InternedTables
 from torch_binary_classifier.search.programs import plan_programs, train_together
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training, run
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.run import Training, run
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 

@@ -10,10 +10,13 @@ from contextlib import contextmanager
 
 import joblib
 
+from torch_binary_classifier.registration import register_backend
 from torch_binary_classifier.search.gathering import Gathering
 from torch_binary_classifier.search.joblib_backend import Backend, BatchedBackend
 from torch_binary_classifier.search.memory import checked_limit
 from torch_binary_classifier.search.shares import SharingBackend
+
+register_backend()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch_binary_classifier.search.programs import (
 )
 from torch_binary_classifier.search.progress import EpochCount, shown
 from torch_binary_classifier.search.tasks import Abandoned, Task
-from torch_binary_classifier.training.fitting import Training, print_epoch
+from torch_binary_classifier.training.run import Training, print_epoch
 
 
 @dataclass(eq=False)

@@ -24,8 +24,8 @@ from torch_binary_classifier.search.tasks import (
     WarningFilters,
     current_task,
 )
-from torch_binary_classifier.training.engine import MemberResult
-from torch_binary_classifier.training.fitting import Training
+from torch_binary_classifier.training.members import MemberResult
+from torch_binary_classifier.training.run import Training
 
 
 class Gathering:

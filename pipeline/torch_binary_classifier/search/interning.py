@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from torch_binary_classifier.training.fitting import Training
-from torch_binary_classifier.training.minibatches import (
+from torch_binary_classifier.training.rows import (
     DenseRows,
     Rows,
     RowSet,
     SparseRows,
 )
+from torch_binary_classifier.training.run import Training
 
 
 class InternedTables:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch_binary_classifier.search.interning import InternedTables
 from torch_binary_classifier.search.tasks import Task
-from torch_binary_classifier.training.fitting import Training
-from torch_binary_classifier.training.minibatches import RowSet, SparseRows
+from torch_binary_classifier.training.rows import RowSet, SparseRows
+from torch_binary_classifier.training.run import Training
 
 # A table in a pipeline's last step stands for the same rows as they were before, a
 # quarter as many to be scored, and what the allocator keeps of freed copies: 3.2 times

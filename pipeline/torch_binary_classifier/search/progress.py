@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from torch_binary_classifier.progress import ProgressLine
-from torch_binary_classifier.training.fitting import Training
+from torch_binary_classifier.training.run import Training
 
 
 class TaskCount:

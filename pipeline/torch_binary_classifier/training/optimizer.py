@@ -7,41 +7,28 @@ layers or losses. One fused call updates a whole run of equal members, which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.network import ParameterLayout
-from torch_binary_classifier.training.products import operand
+from torch_binary_classifier.training.kernels import Kernel
+from torch_binary_classifier.training.layout import ParameterLayout
+from torch_binary_classifier.training.updates import (
+    Parts,
+    StepSize,
+    adam_update,
+    sgd_update,
+)
 
 # Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
 # arithmetic on those is slow. Below these sizes a moment has no effect.
 NEGLIGIBLE_MOMENT = 1e-30
 NEGLIGIBLE_SQUARE = 1e-36
-
-FUSED_ADAM = getattr(torch, "_fused_adam_", None)
-FUSED_SGD = getattr(torch, "_fused_sgd_", None)
-
-
-@dataclass(frozen=True)
-class StepSize:
-    """What one member's update depends on besides its gradient."""
-
-    learning_rate: float
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = True
-
-
-Parts = dict[str, list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +39,7 @@ class Run:
     """
 
     size: StepSize
-    update: Callable[[], object]
+    update: Kernel
 
 
 class Optimizer(Protocol):
@@ -73,6 +60,12 @@ class Optimizer(Protocol):
     def flush(self) -> None:
         """Set moments without effect to 0."""
 
+    def member_moments(self, place: int) -> dict[str, Tensor]:
+        """Return a copy of one member's moments, on the CPU."""
+
+    def go_on(self, n_steps: int, moments: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take the members' moments after so many steps; at first they are 0."""
+
 
 class _Flat:
     """The buffers of an optimizer and their division into runs of members."""
@@ -89,8 +82,8 @@ class _Flat:
             name: torch.zeros_like(parameters) for name in self.moment_names
         }
         self.n_steps = 0
-        self.step_count = torch.zeros((), device=parameters.device)
-        self._counter = operand(self.step_count)
+        self._counter = np.zeros((), np.float32)  # written faster than a tensor
+        self.step_count = torch.from_numpy(self._counter)
         self.runs: list[Run] = []
         self._sizes: list[StepSize] = []
 
@@ -115,7 +108,7 @@ class _Flat:
         """Return the buffer that the runs' updates move."""
         return self.parameters
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         raise NotImplementedError
 
@@ -137,6 +130,20 @@ class _Flat:
     def flush(self) -> None:
         """Do nothing: there is no moment that could become denormal."""
 
+    def member_moments(self, place: int) -> dict[str, Tensor]:
+        """Return a copy of one member's moments, on the CPU."""
+        return {
+            name: self.layout.member_vector(moment, place).cpu()
+            for name, moment in self.moments.items()
+        }
+
+    def go_on(self, n_steps: int, moments: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take the members' moments after so many steps; at first they are 0."""
+        self.n_steps = n_steps
+        for place, given in enumerate(moments):
+            for name, vector in given.items():
+                self.layout.write_member(self.moments[name], place, vector)
+
 
 class Adam(_Flat):
     """Adam as in ``torch.optim.Adam``.
@@ -148,7 +155,7 @@ class Adam(_Flat):
 
     moment_names = ("first_moment", "second_moment")
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         return adam_update(size, parts, self.step_count)
 
@@ -204,6 +211,7 @@ class TensorRates(_Flat):
         self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
     ) -> None:
         super().__init__(layout, parameters, gradients)
+        self.step_count = torch.zeros((), device=parameters.device)
         self.moves = torch.zeros_like(parameters)
         self.rates = torch.zeros_like(parameters)
         self._begun = False
@@ -243,7 +251,7 @@ class SGD(_Flat):
 
     moment_names = ("velocity",)
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         return sgd_update(size, parts)
 
@@ -260,76 +268,10 @@ class RecordableSGD(TensorRates, SGD):
     """SGD for steps that are recorded."""
 
 
-OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
-RECORDABLE: dict[str, type[Adam | SGD]] = {
+OptimizerKind = type[Adam | SGD]
+OPTIMIZERS: dict[str, OptimizerKind] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+RECORDABLE: dict[str, OptimizerKind] = {
     "adam": RecordableAdam,
     "adamw": RecordableAdamW,
     "sgd": RecordableSGD,
 }
-
-
-def adam_update(
-    size: StepSize, parts: Parts, n_steps: Tensor, fused: Any = FUSED_ADAM
-) -> Callable[[], object]:
-    """Return the update of some members; ``fused`` is torch's private kernel or None.
-
-    ``n_steps``, of shape (), is read at every call.
-    """
-    names = ("parameters", "gradients", "first_moment", "second_moment")
-    tensors = [parts[name] for name in names]
-    if fused is None:
-        return partial(_plain_adam, size, tensors, n_steps)
-    return partial(
-        fused,
-        *tensors,
-        [],
-        [n_steps] * len(tensors[0]),
-        lr=size.learning_rate,
-        beta1=size.beta_1,
-        beta2=size.beta_2,
-        weight_decay=0.0,
-        eps=size.epsilon,
-        amsgrad=False,
-        maximize=False,
-    )
-
-
-def _plain_adam(size: StepSize, tensors: list[list[Tensor]], n_steps: Tensor) -> None:
-    """Update by torch's public operations."""
-    correction_1 = 1 - size.beta_1 ** int(n_steps)
-    correction_2 = 1 - size.beta_2 ** int(n_steps)
-    for value, slope, first, second in zip(*tensors, strict=True):
-        first.lerp_(slope, 1 - size.beta_1)
-        second.mul_(size.beta_2).addcmul_(slope, slope, value=1 - size.beta_2)
-        scale = second.sqrt().div_(correction_2**0.5).add_(size.epsilon)
-        value.addcdiv_(first, scale, value=-size.learning_rate / correction_1)
-
-
-def sgd_update(
-    size: StepSize, parts: Parts, fused: Any = FUSED_SGD
-) -> Callable[[], object]:
-    """Return the update of some members; ``fused`` as in ``adam_update``."""
-    tensors = [parts[name] for name in ("parameters", "gradients", "velocity")]
-    if fused is None:
-        return partial(_plain_sgd, size, tensors)
-    if size.momentum == 0:
-        tensors[2] = []  # the kernel refuses a velocity that it does not need
-    return partial(
-        fused,
-        *tensors,
-        weight_decay=0.0,
-        momentum=size.momentum,
-        lr=size.learning_rate,
-        dampening=0.0,
-        nesterov=size.nesterov and size.momentum > 0,
-        maximize=False,
-        is_first_step=False,
-    )
-
-
-def _plain_sgd(size: StepSize, tensors: list[list[Tensor]]) -> None:
-    """Update by torch's public operations."""
-    for value, slope, velocity in zip(*tensors, strict=True):
-        velocity.mul_(size.momentum).add_(slope)
-        move = slope.add(velocity, alpha=size.momentum) if size.nesterov else velocity
-        value.sub_(move, alpha=size.learning_rate)
