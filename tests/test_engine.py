@@ -10,6 +10,7 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training import device, engine
 from torch_binary_classifier.training.block import Block
 from torch_binary_classifier.training.device import CPU
@@ -21,7 +22,7 @@ from torch_binary_classifier.training.evaluation import (
 )
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.members import Hyperparameters, Member
+from torch_binary_classifier.training.members import Member
 from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.state import BlockState
 

@@ -8,12 +8,12 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training import engine
 from torch_binary_classifier.training.activations import ACTIVATIONS
 from torch_binary_classifier.training.engine import fit_many
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import (
-    Hyperparameters,
     Member,
     MemberState,
 )

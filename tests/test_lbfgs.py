@@ -11,9 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import FullBatch, fit_lbfgs
-from torch_binary_classifier.training.members import Hyperparameters, Member
+from torch_binary_classifier.training.members import Member
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 DATA = {

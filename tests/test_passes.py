@@ -3,11 +3,12 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.device import CPU, Cpu
 from torch_binary_classifier.training.epochs import EpochReader
 from torch_binary_classifier.training.kernels import run_all
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.members import Hyperparameters, Member, Setup
+from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.passes import Passes
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.state import BlockState, starting_state

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.kernels import run_all
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
-from torch_binary_classifier.training.members import Hyperparameters, Member
+from torch_binary_classifier.training.members import Member
 from torch_binary_classifier.training.penalty import EpochPenalty, Penalty
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 

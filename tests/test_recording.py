@@ -7,11 +7,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training import device
 from torch_binary_classifier.training.device import Cuda
 from torch_binary_classifier.training.engine import fit_many
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.members import Hyperparameters, Member
+from torch_binary_classifier.training.members import Member
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.recording import (
     WARM_UP_STEPS,

@@ -1,13 +1,10 @@
 import pytest
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.members import (
-    Hyperparameters,
-    Member,
-    MemberState,
-)
+from torch_binary_classifier.training.members import Member, MemberState
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.state import BlockState, starting_state
 

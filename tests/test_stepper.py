@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.epochs import EpochReader
 from torch_binary_classifier.training.layout import Architecture
-from torch_binary_classifier.training.members import Hyperparameters, Member, Setup
+from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.state import BlockState, starting_state
 from torch_binary_classifier.training.stepper import STEPS_BETWEEN_FLUSHES, Stepper

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from torch_binary_classifier.training.members import (
+from torch_binary_classifier.interface.settings import (
     Hyperparameters,
     StoppingHyperparameters,
 )

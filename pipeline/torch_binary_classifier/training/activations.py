@@ -8,10 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.inference.activations import SELU_ALPHA, SELU_SCALE
 from torch_binary_classifier.training.kernels import Kernel
 
-SELU_ALPHA = 1.6732632423543772  # Klambauer et al. 2017, eq. 14
-SELU_SCALE = 1.0507009873554805
 aten = torch.ops.aten
 
 

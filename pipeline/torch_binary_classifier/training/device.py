@@ -152,3 +152,21 @@ def device_named(name: str) -> Device:
     """Return the device that torch has under a name."""
     where = torch.device(name)
     return KINDS.get(where.type, Accelerator)(where)
+
+
+def resolve_device(device: str) -> str:
+    """Return the torch device that a ``device`` parameter means.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not there.
+    """
+    if device == "auto":
+        return "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        msg = f"device must be 'auto', 'cpu' or a device that is there, got {device!r}."
+        raise ValueError(msg) from error
+    return device

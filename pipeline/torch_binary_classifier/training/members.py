@@ -10,51 +10,15 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training.device import Device
 from torch_binary_classifier.training.epochs import batch_starts, filled_up
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.pieces import Bounds
 from torch_binary_classifier.training.rows import RowSet
-from torch_binary_classifier.training.updates import StepHyperparameters
 
 # Called with (member, epoch, loss, validation loss or None) after each epoch.
 EpochReport = Callable[[int, int, float, float | None], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RateHyperparameters:
-    """What decides the learning rate of an epoch."""
-
-    learning_rate_init: float = 1e-3
-    learning_rate: str = "constant"
-    power_t: float = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoppingHyperparameters:
-    """What decides when a training ends."""
-
-    max_iter: int = 200
-    max_fun: int = 15000
-    tol: float = 1e-4
-    n_iter_no_change: int = 10
-
-
-@dataclass(frozen=True)
-class Hyperparameters(
-    StepHyperparameters, RateHyperparameters, StoppingHyperparameters
-):
-    """What may differ between the members of one block.
-
-    Names, units and meanings are those of ``TorchBinaryClassifier``; ``seed`` is the
-    member's own, and ``output_bias`` the start of the logit's bias.
-    """
-
-    seed: int
-    alpha: float = 1e-4
-    dropout: float = 0.0
-    shuffle: bool = True
-    output_bias: float = 0.0
 
 
 @dataclass(frozen=True)

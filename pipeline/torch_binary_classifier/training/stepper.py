@@ -11,6 +11,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.interface.settings import StepHyperparameters
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.objective import loss_kernels
@@ -20,7 +21,7 @@ from torch_binary_classifier.training.penalty import EpochPenalty
 from torch_binary_classifier.training.pieces import Batch, Piece
 from torch_binary_classifier.training.state import BlockState
 from torch_binary_classifier.training.threads import Team
-from torch_binary_classifier.training.updates import StepHyperparameters, StepSize
+from torch_binary_classifier.training.updates import StepSize
 
 # Moments become denormal slowly: looking at them once in so many steps is enough.
 STEPS_BETWEEN_FLUSHES = 64

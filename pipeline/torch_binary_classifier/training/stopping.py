@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from torch_binary_classifier.training.members import (
+from torch_binary_classifier.interface.settings import (
     Hyperparameters,
     StoppingHyperparameters,
 )

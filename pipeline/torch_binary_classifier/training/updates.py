@@ -12,24 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.interface.settings import StepHyperparameters
 from torch_binary_classifier.training.kernels import Kernel
 
 FUSED_ADAM = getattr(torch, "_fused_adam_", None)
 FUSED_SGD = getattr(torch, "_fused_sgd_", None)
 
 Parts = dict[str, list[Tensor]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepHyperparameters:
-    """What decides a member's update beside its gradient and learning rate."""
-
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    momentum: float = 0.9
-    nesterovs_momentum: bool = True
-    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
