@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from torch_binary_classifier.interface.settings import Hyperparameters
-from torch_binary_classifier.training import device
+from torch_binary_classifier.training import device, engine
+from torch_binary_classifier.training.block import Block
 from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.dropout import DropoutLayer
 from torch_binary_classifier.training.engine import block_size, fit_many
@@ -117,11 +118,14 @@ def test_fit_many_follows_the_penalised_gradient(sizes, weighted):
 
 
 @pytest.mark.parametrize("solver", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("norm", [None, "batch"])
-def test_fit_many_going_on_equals_one_run(solver, norm):
+@pytest.mark.parametrize(
+    ("norm", "learning_rate"), [(None, "invscaling"), ("batch", "constant")]
+)
+def test_fit_many_going_on_equals_one_run(solver, norm, learning_rate):
     architecture = make_architecture((9, 4), "gelu", norm, torch.float32)
     table = make_table(61, torch.float32, weighted=True)
     given = {"dropout": 0.3, "alpha": 0.1, "weight_decay": 0.1}
+    given |= {"learning_rate": learning_rate}
     members = [
         make_member(table, seed=seed, max_iter=10, learning_rate_init=rate, **given)
         for seed, rate in enumerate([1e-3, 1e-2, 1e-3])
@@ -483,3 +487,45 @@ def test_fit_many_stops_when_asked_to(n_asked):
         assert same_state(found.state, wanted.state)
         assert found.loss_curve == wanted.loss_curve
         assert not found.converged
+
+
+def test_one_batch_of_all_rows_is_not_shuffled():
+    architecture = make_architecture(dtype=torch.float32)
+    table = make_table(dtype=torch.float32)
+    (begun,) = fit(architecture, [make_member(table, max_iter=1)])
+    members = [make_member(table, state=begun.state, seed=seed) for seed in (0, 1)]
+    first, second = fit(architecture, members, batch_size=60)
+    assert same_state(first.state, second.state)
+    first, second = fit(architecture, members, batch_size=59)
+    assert not same_state(first.state, second.state)
+
+
+def test_a_member_has_results_at_its_stops_before_its_end():
+    table = make_table()
+    member = replace(make_member(table, max_iter=4), stops=frozenset({2, 3, 4, 9}))
+    given = replace(member.hyperparameters, tol=1e9, n_iter_no_change=1)
+    stalled = replace(member, hyperparameters=given)
+    result, converged = fit(make_architecture(), [member, stalled])
+    assert sorted(result.earlier) == [2, 3]
+    assert len(converged.loss_curve) == 3
+    assert sorted(converged.earlier) == [2]
+    (shorter,) = fit(make_architecture(), [with_epochs(member, 2)])
+    assert same_state(result.earlier[2].state, shorter.state)
+    assert result.earlier[2].loss_curve == shorter.loss_curve
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("flops", "n_blocks"), [(1, 2), (1 << 60, 1)])
+def test_threads_share_out_members_of_large_steps_only(flops, n_blocks, monkeypatch):
+    sizes = []
+    run = Block.run
+
+    def noted(block, *given):
+        sizes.append(len(block.courses))
+        return run(block, *given)
+
+    monkeypatch.setattr(Block, "run", noted)
+    monkeypatch.setattr(engine, "THREADED_FLOPS", flops)
+    fit(make_architecture(), [make_member(make_table(), seed=seed) for seed in (0, 1)])
+    assert len(sizes) == n_blocks
+    assert sum(sizes) == 2

@@ -19,7 +19,7 @@ SLOT_BYTES = 128
 
 @dataclass(frozen=True)
 class Architecture:
-    """What networks must share to be trained as members of one tensor program.
+    """What networks must share to be trained as members of one block.
 
     Parameters
     ----------

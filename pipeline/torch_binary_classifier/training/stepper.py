@@ -11,9 +11,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.interface.settings import (
-    StepHyperparameters,
-)
+from torch_binary_classifier.interface.settings import StepHyperparameters
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.objective import loss_kernels
@@ -27,6 +25,8 @@ from torch_binary_classifier.training.updates import StepSize
 
 # Moments become denormal slowly: looking at them once in so many steps is enough.
 STEPS_BETWEEN_FLUSHES = 64
+
+STEP_NAMES = [field.name for field in fields(StepHyperparameters)]
 
 
 class Stepper:
@@ -139,5 +139,4 @@ class StepKernels:
 
 def _step_size(given: StepHyperparameters, rate: float) -> StepSize:
     """Return what decides a member's update in an epoch."""
-    names = [field.name for field in fields(StepHyperparameters)]
-    return StepSize(rate, **{name: getattr(given, name) for name in names})
+    return StepSize(rate, **{name: getattr(given, name) for name in STEP_NAMES})
