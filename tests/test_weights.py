@@ -134,6 +134,22 @@ class TestDict:
         model.partial_fit(X, y, classes=[0, 1])
 
 
+@pytest.mark.parametrize("value", [1e3, 1e300])
+def test_validation_rows_of_weight_0_are_left_out(tiny_data, value):
+    X, y = tiny_data
+    model = network(dtype="float32")
+    found = clone(model).fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    model.fit(
+        X[:40],
+        y[:40],
+        X_val=np.vstack([X[40:], np.full((20, 3), value)]),
+        y_val=np.tile(y[40:], 2),
+        sample_weight_val=np.repeat([1.0, 0.0], 20),
+    )
+    assert model.validation_loss_curve_ == found.validation_loss_curve_
+    assert_same_scores(model, found, X, rtol=0)
+
+
 class TestUnit:
     """Without a penalty only the weights' ratios matter."""
 
