@@ -1,7 +1,14 @@
 """Small seeded data that many test modules share."""
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from torch_binary_classifier.cli.main import main
 
 
 @pytest.fixture
@@ -17,3 +24,49 @@ def tiny_data(rng):
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     y = (X[:, 0] - X[:, 1] + 0.3 * rng.normal(size=60) > 0).astype(int)
     return X, y
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, rng):
+    """Return an empty working folder with a table of two classes."""
+    monkeypatch.chdir(tmp_path)
+    n_rows = 80
+    age = rng.normal(50, 10, size=n_rows)
+    table = pd.DataFrame(
+        {
+            "age": age,
+            "member": rng.choice([True, False], size=n_rows),
+            "city": rng.choice(["Oslo", "Bergen", None], size=n_rows),
+            "code": rng.choice([1, 2, 3], size=n_rows),
+            "nothing": np.nan,
+            "bought": np.where(age + rng.normal(size=n_rows) > 50, "yes", "no"),
+        }
+    )
+    table.loc[3, "age"] = np.nan
+    table.to_csv("people.csv", index=False)
+    table.to_parquet("people.parquet", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def age_model(folder):
+    """Return the path of a model of the table's ages."""
+    table = pd.read_csv("people.csv").dropna(subset=["age"])
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    joblib.dump(pipe.fit(table[["age"]], table["bought"]), "model.joblib")
+    pd.DataFrame({"age": [40.0, 60.0]}).to_csv("new.csv", index=False)
+    return folder / "model.joblib"
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs a command: exit code, output, errors."""
+
+    def run(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run

@@ -1,5 +1,6 @@
 """Input that cannot be learned from or scored is refused in a clear sentence."""
 
+import copy
 import re
 import warnings
 
@@ -12,7 +13,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
 
 from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
-from torch_binary_classifier.classifier import RULES
+from torch_binary_classifier.estimator.parameters import RULES
 
 # Values that break each rule.
 BAD_VALUES = {
@@ -106,6 +107,57 @@ class TestParameters:
             model.fit(*tiny_data)
         model.set_params(solver="lbfgs", max_iter=500, tol=0.01).fit(*tiny_data)
         assert np.isfinite(model.decision_function(tiny_data[0])).all()
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({"alpha": np.float64(-1.0)}, "-1.0"),
+            ({"max_iter": np.int64(0)}, "0"),
+            ({"solver": np.str_("newton")}, "'newton'"),
+            ({"shuffle": np.array(3)}, "3"),
+            ({"hidden_layer_sizes": (np.int64(4), np.int64(0))}, "(4, 0)"),
+            ({"hidden_layer_sizes": [np.int64(4), np.float64(0.5)]}, "[4, 0.5]"),
+            ({"solver": "lbfgs", "dropout": np.float64(0.5)}, "0.5"),
+            ({"class_weight": np.float64(2.0)}, "2.0"),
+            ({"class_weight": {np.int64(0): np.float64(-1.0)}}, "-1.0 for 0"),
+            ({"class_weight": {np.int64(7): 1.0}}, "7"),
+            ({"class_weight": {np.str_("no"): 1.0}}, "'no'"),
+            ({"n_members": np.int64(99), "early_stopping": True}, "99"),
+            ({"validation_fraction": np.float64(0.01), "early_stopping": True}, "0.01"),
+        ],
+        ids=str,
+    )
+    def test_values_are_shown_without_numpys_types(self, given, told, tiny_data):
+        with pytest.raises(
+            ValueError, match=rf"got {re.escape(told)}(\.$| of 60 r|\. )"
+        ):
+            network(**given).fit(*tiny_data)
+
+    def test_so_are_labels(self, tiny_data):
+        X, y = tiny_data
+        labels = np.array(["no", "yes"])[y]
+        model = network(class_weight={"no": 0.0})
+        with pytest.raises(ValueError, match=r"class_weight gives 'no' none\.$"):
+            model.fit(X, labels)
+        with pytest.raises(ValueError, match=r"one class: 'no'\.$"):
+            model.fit(X, labels[y == 0][:1].repeat(60).astype(object))
+        with pytest.raises(ValueError, match=r"got 'yes'\.$"):
+            model.partial_fit(X, labels.astype(object), classes=["maybe", "no"])
+
+    def test_so_is_what_differs_from_the_previous_fit(self, tiny_data):
+        model = network(warm_start=True).fit(*tiny_data)
+        for name, value, told in [
+            ("activation", np.str_("tanh"), "'relu', got 'tanh'"),
+            ("hidden_layer_sizes", [np.int64(9)], r"\(8,\) and 1, got \(9,\) and 1"),
+        ]:
+            changed = copy.deepcopy(model).set_params(**{name: value})
+            with pytest.raises(ValueError, match=rf"{told}\. Set warm_start"):
+                changed.fit(*tiny_data)
+
+    def test_so_are_the_classes_of_a_stream(self, tiny_data):
+        model = network().partial_fit(*tiny_data, classes=[0, 1])
+        with pytest.raises(ValueError, match=r"first call, \[0 1\], got \[0, 2\]\.$"):
+            model.partial_fit(*tiny_data, classes=list(np.array([0, 2])))
 
     def test_unknown_name(self):
         with pytest.raises(TypeError, match="unexpected keyword argument 'layers'"):

@@ -68,6 +68,19 @@ def assert_same_bits(first, second):
             np.testing.assert_array_equal(one, other)
 
 
+def globals_in(file):
+    """Return (module, name) of everything that a pickle names."""
+    found = []
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module, name):
+            found.append((module, name))
+            return super().find_class(module, name)
+
+    Reader(io.BytesIO(file)).load()
+    return found
+
+
 def same_weights(first, second):
     return all(map(np.array_equal, first.coefs_, second.coefs_))
 
@@ -139,6 +152,15 @@ class TestFiles:
     def test_nothing_but_numbers_is_kept(self, data):
         for name, value in vars(network().fit(*data)).items():
             assert not isinstance(value, torch.Tensor), name
+
+    def test_of_our_classes_only_the_classifier_is_in_a_file(self, data):
+        model = network(warm_start=True, early_stopping=True, input_norm="batch")
+        found = {
+            f"{module} {name}"
+            for module, name in globals_in(pickle.dumps(model.fit(*data)))
+            if module.startswith("torch")
+        }
+        assert found == {"torch_binary_classifier.classifier TorchBinaryClassifier"}
 
     @pytest.mark.parametrize("solver", STEP_SOLVERS)
     @pytest.mark.filterwarnings(STILL_FALLING)

@@ -29,20 +29,6 @@ def people(tmp_path, monkeypatch, rng):
     return table
 
 
-@pytest.fixture
-def run(capsys):
-    """Return a function that runs a command: exit code, output, errors."""
-
-    def run(*arguments):
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def give(monkeypatch, content):
     """Make bytes the standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
@@ -74,7 +60,7 @@ def test_score_reads_standard_input(people, run, monkeypatch):
 
 
 def test_progress_of_standard_input_knows_no_share(people, monkeypatch):
-    monkeypatch.setattr("torch_binary_classifier.cli.main.LOG_SECONDS", 0.0)
+    monkeypatch.setattr("torch_binary_classifier.progress.LOG_SECONDS", 0.0)
     give(monkeypatch, people[["âge"]].to_csv(index=False).encode())
     stream = io.StringIO()
     assert main(["score", "model.joblib", "-", "--out", "out.csv"], stream) == 0

@@ -1,20 +1,25 @@
 """What no training can work with, and what is named when one has failed."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.interface.settings import Settings
 from torch_binary_classifier.training.diagnosis import check_settings, divergence
 
-SETTINGS = {
-    "solver": "adam",
-    "alpha": 1e-4,
-    "epsilon": 1e-8,
-    "weight_decay": 0.01,
-    "learning_rate_init": 0.001,
-    "batch_size": 32,
-}
+SETTINGS = Settings(
+    solver="adam",
+    hidden_layer_sizes=(100,),
+    activation="relu",
+    input_norm=None,
+    dtype="auto",
+    weight_decay=0.01,
+    batch_size=32,
+    device="auto",
+    verbose=False,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ SETTINGS = {
     ],
 )
 def test_the_cause_is_named(given, cause):
-    sentence = divergence(7, SETTINGS | given, "float32", row_weight=1.0)
+    sentence = divergence(7, replace(SETTINGS, **given), "float32", row_weight=1.0)
     assert sentence.startswith("Training diverged: weights or loss became non-finite")
     assert f"in epoch 7. The likely cause is {cause}" in sentence
 
@@ -39,7 +44,7 @@ def test_the_cause_is_named(given, cause):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row_weight", [1e-320, 1.0, 1e300])
 def test_usual_settings_are_fine(dtype, row_weight):
-    check_settings(SETTINGS | {"alpha": 0.0}, dtype, row_weight)
+    check_settings(replace(SETTINGS, alpha=0.0), dtype, row_weight)
     check_settings(SETTINGS, dtype, max(row_weight, 1e-30))
 
 

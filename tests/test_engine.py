@@ -10,28 +10,21 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from torch_binary_classifier.training import engine
-from torch_binary_classifier.training.engine import (
-    EVALUATION_ROWS,
+from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.training import device
+from torch_binary_classifier.training.device import CPU
+from torch_binary_classifier.training.dropout import DropoutLayer
+from torch_binary_classifier.training.engine import block_size, fit_many
+from torch_binary_classifier.training.evaluation import (
     Evaluation,
-    Hyperparameters,
-    Member,
-    Progress,
     Scorer,
-    block_size,
-    fit_many,
 )
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import (
-    Architecture,
-    DropoutLayer,
-    InputStatistics,
-    ParameterLayout,
-    initial_parameters,
-)
-from torch_binary_classifier.training.objective import member_losses
+from torch_binary_classifier.training.initialisation import initial_parameters
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.state import BlockState
 
-CPU = torch.device("cpu")
 N_FEATURES = 5
 
 
@@ -316,14 +309,9 @@ def test_fit_many_restores_the_best_validation_weights():
     for result in fit(architecture, members, batch_size=8):
         curve = result.validation_loss_curve
         assert curve[-1] > min(curve)
-        layout = ParameterLayout(architecture, 1)
-        vector = layout.member_vector_of(result.state.coefs, result.state.intercepts)
-        statistics = InputStatistics.initial(architecture, 1, CPU)
-        statistics.mean[0, 0] = result.state.input_mean
-        statistics.variance[0, 0] = result.state.input_variance
-        held = Evaluation.of([validation], torch.float64, CPU)
-        logits = Scorer(layout, vector, statistics).logits(held.features)
-        loss = float(member_losses(logits, held.signs, held.shares))
+        state = BlockState.of(architecture, [result.state], CPU.where)
+        held = Evaluation.of([validation], state.parameters)
+        (loss,) = Scorer(state, CPU.product).losses(held)
         assert loss == pytest.approx(min(curve), rel=1e-12)
 
 
@@ -409,51 +397,6 @@ def test_fit_many_without_shuffling_does_not_depend_on_the_seed():
     assert not same_state(found[True, 0], found[True, 1])
 
 
-def test_progress_stops_when_the_loss_has_stalled():
-    given = Hyperparameters(0, n_iter_no_change=2, tol=0.1, max_iter=100)
-    progress = Progress(given)
-    improved = [progress.add(loss, None) for loss in [1.0, 0.5, 0.45, 0.46, 0.44]]
-    assert improved == [True, True, True, False, True]
-    assert progress.stopped
-    assert progress.converged
-    patient = Progress(replace(given, tol=0.0))
-    for loss in [1.0, 0.5, 0.45, 0.46, 0.44]:
-        patient.add(loss, None)
-    assert not patient.stopped
-
-
-def test_progress_watches_the_validation_loss_where_there_is_one():
-    given = Hyperparameters(0, n_iter_no_change=1, tol=0.0, max_iter=100)
-    progress = Progress(given)
-    for loss, watched in [(1.0, 0.5), (0.9, 0.6), (0.8, 0.7)]:
-        progress.add(loss, watched)
-    assert progress.converged
-    assert progress.losses == [1.0, 0.9, 0.8]
-    assert progress.validation_losses == [0.5, 0.6, 0.7]
-
-
-def test_progress_lowers_an_adaptive_rate_before_it_stops():
-    given = Hyperparameters(0, 2e-6, "adaptive", n_iter_no_change=0, max_iter=100)
-    progress = Progress(given)
-    for _ in range(2):
-        progress.add(1.0, None)
-    assert not progress.stopped
-    assert progress.rate.at(0, 0) == pytest.approx(4e-7)
-    progress.add(1.0, None)
-    assert progress.converged
-
-
-@pytest.mark.parametrize("losses", [(math.nan, None), (1.0, math.inf)])
-def test_progress_stops_at_a_loss_that_is_not_finite(losses):
-    progress = Progress(Hyperparameters(0))
-    progress.add(1.0, None if losses[1] is None else 1.0)
-    assert progress.diverged_epoch is None
-    assert not progress.add(*losses)
-    assert progress.stopped
-    assert progress.diverged_epoch == 2
-    assert not progress.converged
-
-
 def test_block_size_falls_with_the_size_of_the_members():
     sizes = [
         block_size(make_architecture(widths), batch_size)
@@ -464,48 +407,13 @@ def test_block_size_falls_with_the_size_of_the_members():
     assert sizes[-1] == 1
 
 
-@pytest.mark.parametrize("n_rows", [1, EVALUATION_ROWS, EVALUATION_ROWS + 5])
-def test_scorer_scores_every_row(n_rows):
-    architecture = make_architecture((3,))
-    layout = ParameterLayout(architecture, 2)
-    flat = layout.new_buffer(CPU).normal_(generator=torch.Generator().manual_seed(0))
-    rows = make_table(n_rows).features.values
-    statistics = InputStatistics.initial(architecture, 2, CPU)
-    logits = Scorer(layout, flat, statistics).logits(rows.unsqueeze(0))
-    assert logits.shape == (2, n_rows)
-    for member in range(2):
-        coefs, intercepts = layout.unpacked(layout.member_vector(flat, member))
-        assert coefs[0].shape == (N_FEATURES, 3)
-        assert intercepts[0].shape == (3,)
-        hidden = torch.tanh(rows @ coefs[0] + intercepts[0])
-        expected = hidden @ coefs[1][:, 0] + intercepts[1]
-        torch.testing.assert_close(logits[member], expected)
-
-
-def test_evaluation_of_members_without_validation_rows_is_none():
-    assert Evaluation.of([None, None], torch.float32, CPU) is None
-
-
-def test_evaluation_gathers_shared_rows_once():
-    table = make_table(weighted=True)
-    own = [some_rows(table, range(10)), some_rows(table, range(10, 20))]
-    apart = Evaluation.of(own, torch.float64, CPU)
-    together = Evaluation.of([own[1], own[1]], torch.float64, CPU)
-    assert apart.features.shape == (2, 10, N_FEATURES)
-    assert together.features.shape == (1, 10, N_FEATURES)
-    assert torch.equal(apart.features[1], together.features[0])
-    assert torch.equal(apart.signs[1], together.signs[0])
-    torch.testing.assert_close(apart.shares.sum(1), torch.ones(2).double())
-    assert not torch.equal(apart.features[0], apart.features[1])
-
-
 def test_normalised_batches_are_never_cut(monkeypatch):
     large = make_architecture((256, 128), "relu", dtype=torch.float32)
-    assert len(engine.row_slices(large, 4096)) == 8
-    assert engine.row_slices(replace(large, input_norm="batch"), 4096) == [(0, 4096)]
+    assert len(CPU.slices(large, 4096)) == 8
+    assert CPU.slices(replace(large, input_norm="batch"), 4096) == [(0, 4096)]
     architecture = make_architecture(norm="batch")
     (expected,) = fit(architecture, [make_member(make_table())])
-    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    monkeypatch.setattr(device, "SLICED_FLOPS", 1)
     (found,) = fit(architecture, [make_member(make_table())])
     assert same_state(found.state, expected.state)
 
@@ -518,7 +426,7 @@ def test_slices_of_a_batch_leave_out_different_units(monkeypatch):
         drawn.append(words.copy())
         draw(layer, words)
 
-    monkeypatch.setattr(engine, "SLICED_FLOPS", 1)
+    monkeypatch.setattr(device, "SLICED_FLOPS", 1)
     monkeypatch.setattr(DropoutLayer, "draw", noted)
     member = make_member(make_table(32), dropout=0.5, max_iter=3)
     fit(make_architecture(), [member], batch_size=32)
@@ -561,16 +469,6 @@ def test_moments_do_not_stay_denormal(dtype):
     least = torch.finfo(dtype).tiny
     for moment in result.state.moments.values():
         assert not ((moment != 0) & (moment.abs() < least)).any()
-
-
-@pytest.mark.parametrize(("fall", "stops"), [(0.25, False), (0.2499, True)])
-def test_a_fall_of_exactly_tol_is_an_improvement(fall, stops):
-    progress = Progress(Hyperparameters(0, tol=0.25, n_iter_no_change=1))
-    loss = 64.0
-    for _ in range(4):
-        progress.add(loss, None)
-        loss -= fall
-    assert progress.converged is stops
 
 
 @pytest.mark.parametrize("n_asked", [2, 5])

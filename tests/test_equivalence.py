@@ -8,15 +8,16 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training import engine
-from torch_binary_classifier.training.engine import (
-    Hyperparameters,
+from torch_binary_classifier.training.activations import ACTIVATIONS
+from torch_binary_classifier.training.engine import fit_many
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import (
     Member,
     MemberState,
-    fit_many,
 )
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import ACTIVATIONS, Architecture
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 SEEDS = range(20)
 
@@ -166,11 +167,11 @@ def test_member_beside_others_of_other_row_counts_equals_the_member_alone(
     monkeypatch.setattr(
         engine.Block,
         "run",
-        lambda block, *rest: blocks.append(block.numbers) or run(block, *rest),
+        lambda block, *rest: blocks.append(len(block.courses)) or run(block, *rest),
     )
     architecture = Architecture(4, (9, 5), "relu", norm, torch.float32)
     fit_many(architecture, "adam", members, batch_size=batch_size)
-    assert [len(numbers) for numbers in blocks] == [20]
+    assert blocks == [20]
     check_companies(architecture, "adam", members, batch_size)
 
 

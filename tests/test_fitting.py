@@ -5,12 +5,9 @@ import pytest
 import torch
 
 from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.estimator import posing
 from torch_binary_classifier.training import fitting
-from torch_binary_classifier.training.engine import (
-    Hyperparameters,
-    MemberResult,
-    MemberState,
-)
+from torch_binary_classifier.training.members import MemberResult, MemberState
 
 
 def result(losses, watched=()):
@@ -23,7 +20,7 @@ def test_a_member_that_has_ended_keeps_its_last_loss(monkeypatch, rng):
         result([0.5, 0.25, 0.125], [0.375, 0.625, 0.875]),
         result([0.25], [0.125]),
     ]
-    monkeypatch.setattr(fitting, "_train_alone", lambda _: results)
+    monkeypatch.setattr(fitting, "train_alone", lambda _: results)
     X = rng.normal(size=(40, 2))
     model = TorchBinaryClassifier((), n_members=2, early_stopping=True)
     model.fit(X, np.arange(40) % 2)
@@ -42,17 +39,12 @@ def test_the_order_of_a_split_does_not_matter(monkeypatch, rng, solver):
         (5,), n_members=3, early_stopping=True, random_state=0, **given
     )
     expected = model.fit(X, y).coefs_
-    split = TorchBinaryClassifier._splits
+    split = posing.splits_of
 
     def reversed_split(*arguments, **options):
         found = split(*arguments, **options)
         return [(train[::-1], held_out[::-1]) for train, held_out in found]
 
-    monkeypatch.setattr(TorchBinaryClassifier, "_splits", reversed_split)
+    monkeypatch.setattr(posing, "splits_of", reversed_split)
     for found, wanted in zip(model.fit(X, y).coefs_, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
-
-
-def test_hyperparameters_are_settings():
-    names = set(fitting.MEMBER_SETTINGS) | {"seed", "output_bias"}
-    assert names == set(Hyperparameters.__dataclass_fields__)

@@ -12,24 +12,25 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from torch_binary_classifier.inference import forward
+from torch_binary_classifier.inference.activations import ACTIVATIONS
+from torch_binary_classifier.inference.ensemble import ensemble_logit
 from torch_binary_classifier.inference.forward import (
-    ACTIVATIONS,
     BLOCK_ROWS,
     FittedNetwork,
     LogitOverflowError,
     UnscorableError,
     class_probabilities,
-    ensemble_logit,
     member_logits,
     network_logits,
 )
-from torch_binary_classifier.training.engine import Scorer
-from torch_binary_classifier.training.network import (
+from torch_binary_classifier.training.device import CPU
+from torch_binary_classifier.training.evaluation import Scorer
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
+from torch_binary_classifier.training.normalisation import (
     BATCH_NORM_EPSILON,
-    Architecture,
     InputStatistics,
-    ParameterLayout,
 )
+from torch_binary_classifier.training.state import BlockState
 from torch_binary_classifier.training.threads import one_thread_per_kernel
 
 N_FEATURES = 5
@@ -76,7 +77,8 @@ def torch_logits(network, X):
         statistics.variance[0, 0] = torch.from_numpy(variance)
     vector = layout.member_vector_of(coefs, intercepts)
     rows = torch.from_numpy(X).to(dtype).unsqueeze(0)
-    return Scorer(layout, vector, statistics).logits(rows)[0].numpy()
+    state = BlockState(layout, vector, statistics)
+    return Scorer(state, CPU.product).logits(rows)[0].numpy()
 
 
 @pytest.fixture
@@ -224,15 +226,6 @@ def test_network_logits_of_an_ensemble_do_not_depend_on_the_rows_beside(n_member
     assert np.array_equal(whole, expected)
 
 
-@pytest.mark.parametrize("n_members", [2, 8, 20])
-def test_ensemble_logit_does_not_depend_on_the_rows_beside(n_members, rng):
-    logits = rng.normal(size=(n_members, 400))
-    logits[:, 300:] -= 750
-    whole = ensemble_logit(logits)
-    alone = [ensemble_logit(logits[:, row : row + 1])[0] for row in range(400)]
-    assert np.array_equal(alone, whole)
-
-
 @pytest.mark.usefixtures("many_small_tasks")
 def test_scoring_leaves_the_threads_of_blas_as_they_were(X):
     network = make_network("relu", (3,))
@@ -331,17 +324,3 @@ def test_member_logits_refuse_a_value_beyond_float32(row, sparse, X):
     assert (caught.value.row, caught.value.column) == (row, 2)
     exact = make_network("relu", (3,), np.float64)
     assert np.isfinite(member_logits(given, [exact])).all()
-
-
-def test_ensemble_logit_is_the_logit_of_the_mean_probability(rng):
-    logits = rng.normal(size=(5, 200)) * 4
-    mean = expit(logits).mean(axis=0)
-    expected = np.log(mean) - np.log1p(-mean)
-    np.testing.assert_allclose(ensemble_logit(logits), expected, rtol=1e-9, atol=1e-12)
-    assert not np.allclose(ensemble_logit(logits), logits.mean(axis=0))
-    assert np.array_equal(ensemble_logit(logits[:1]), logits[0])
-
-
-def test_ensemble_logit_keeps_extreme_logits():
-    logits = np.array([[800.0, -1e4, 1e4], [800.0, -1e4, -1e4]])
-    np.testing.assert_allclose(ensemble_logit(logits), [800, -1e4, 0], atol=1e-9)

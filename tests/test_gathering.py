@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.search import gathering
 from torch_binary_classifier.search.gathering import (
     HELD_COPIES,
@@ -20,10 +21,10 @@ from torch_binary_classifier.search.gathering import (
     held_bytes,
 )
 from torch_binary_classifier.search.together import FitOutcome
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.run import Training
 from torch_binary_classifier.training.trainer import thread_trainer
 
 GB = 1 << 30
@@ -42,19 +43,6 @@ def training(train, validation=None, name="fit"):
     return Training(architecture, name, [member], 4, "cpu", False)
 
 
-class Line:
-    """A progress line that nobody sees."""
-
-    def shown(self, _count):
-        return self
-
-    def __enter__(self):
-        return lambda *_: None
-
-    def __exit__(self, *_):
-        pass
-
-
 class Search:
     """Tasks of one call, each of which comes to one fit, and what was trained.
 
@@ -64,7 +52,7 @@ class Search:
     def __init__(self, monkeypatch, memory_limit=GB, n_slots=1):
         self.flushes = []
         self.results = {}
-        self.gathering = Gathering(memory_limit, Line())
+        self.gathering = Gathering(memory_limit)
         self.gathering.set_slots(n_slots)
         self.call = Call()
         self.table = row_set(DenseRows(torch.zeros(4, 2)))

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.estimator.holdout import draw_holders, splits, table_digest
+from torch_binary_classifier.interface.problem import WeightedRows
 
 
 def network(**parameters):
@@ -41,9 +42,9 @@ def test_out_of_fold_scores_stay_honest(noise):
 def test_the_held_out_rows_stay(noise, n_members):
     X, y = noise
     model = network(n_members=n_members, random_state=np.random.RandomState(0))
-    before = model.fit(X, y)._held_out.holders
+    before = model.fit(X, y)._held_out[0]
     model = pickle.loads(pickle.dumps(model)).set_params(random_state=7)
-    np.testing.assert_array_equal(model.fit(X, y)._held_out.holders, before)
+    np.testing.assert_array_equal(model.fit(X, y)._held_out[0], before)
     assert before.dtype == np.int8
 
 
@@ -140,6 +141,10 @@ def test_splits_are_what_the_holders_say(n_members):
         np.testing.assert_array_equal(np.sort(np.r_[train, held_out]), np.arange(100))
 
 
+def digest(X, y, places):
+    return table_digest(WeightedRows(X, y, np.ones(len(y))), places)
+
+
 def test_table_digest_tells_tables_apart(rng, monkeypatch):
     monkeypatch.setattr(
         "torch_binary_classifier.estimator.holdout.DIGEST_ELEMENTS", 8
@@ -152,7 +157,7 @@ def test_table_digest_tells_tables_apart(rng, monkeypatch):
         (X, 1 - y, places),
         (X, y, places + 1),
     ]
-    digests = {table_digest(*table) for table in [(X, y, places), *others]}
+    digests = {digest(*table) for table in [(X, y, places), *others]}
     assert len(digests) == 5
     minus = np.where(X == 0, -0.0, X)
-    assert table_digest(minus, y, places) == table_digest(X, y, places)
+    assert digest(minus, y, places) == digest(X, y, places)

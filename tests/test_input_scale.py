@@ -127,7 +127,7 @@ def test_describe_names_the_worst_columns_first(unit):
     unit[:, 1] *= 1e4
     unit[:, 2] = unit[:, 2] + 300
     unit[:, 3] = 0
-    sentence = describe(measure(unit), ["age", "income", "year", "none"], worst=2)
+    sentence = describe(unit, ["age", "income", "year", "none"], worst=2)
     assert "income (mean" in sentence
     assert "year (mean 3e+02, deviation 1" in sentence
     assert "age" not in sentence
@@ -138,7 +138,100 @@ def test_describe_names_the_worst_columns_first(unit):
 
 def test_describe_names_the_columns_that_are_off_and_no_other(unit):
     unit[:, 1] *= 1e-300
-    sentence = describe(measure(unit), ["age", "income", "year", "none"])
+    sentence = describe(unit, ["age", "income", "year", "none"])
     assert "worst columns: income (mean " in sentence
     assert "deviation 9.4e-301)" in sentence
     assert not any(name in sentence for name in ("age", "year", "none"))
+
+
+def numbered(unit, start):
+    """Return a table whose last column numbers the rows."""
+    table = unit.copy()
+    table[:, 3] = start + np.arange(len(unit))
+    return table
+
+
+NAMES = ["age", "income", "year", "id"]
+LOST = "A StandardScaler takes a column for constant"
+SCALE = "Put a StandardScaler in front"
+
+
+@pytest.mark.parametrize("start", [1.5e15, 4e15, -4e15])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_column_that_a_scaler_takes_for_constant_is_told(unit, start, scaled):
+    X = numbered(unit, start)
+    if scaled:
+        X = StandardScaler().fit_transform(X)
+        assert X[:, 3].std() > 100
+    sentence = describe(X, NAMES)
+    assert "worst columns: id (mean " in sentence
+    assert LOST in sentence
+    assert "subtract a constant from id first, or drop it" in sentence
+    assert SCALE not in sentence
+
+
+@pytest.mark.parametrize("start", [0, 1e9, 1e15])
+def test_a_column_that_a_scaler_divides_is_left_to_it(unit, start):
+    X = numbered(unit, start)
+    assert StandardScaler().fit_transform(X)[:, 3].std() == pytest.approx(1)
+    sentence = describe(X, NAMES)
+    assert SCALE in sentence
+    assert LOST not in sentence
+
+
+def test_what_is_subtracted_first_is_divided(unit):
+    X = numbered(unit, 4e15)
+    X[:, 3] -= 4e15
+    assert describe(StandardScaler().fit_transform(X), NAMES) == ""
+
+
+def test_long_tables_are_judged_by_all_their_rows(rng):
+    X = rng.normal(size=(3 * SAMPLE_ROWS, 4))
+    X[:, 3] = 2e15 + np.arange(len(X))
+    assert LOST in describe(X, NAMES)
+    assert LOST in describe(scipy.sparse.csr_array(X), NAMES)
+    assert LOST in describe(StandardScaler().fit_transform(X), NAMES)
+
+
+def test_columns_of_both_kinds_get_both_sentences(unit):
+    X = numbered(unit, 4e15)
+    X[:, 0] = X[:, 0] * 5 + 92
+    sentence = describe(X, NAMES)
+    assert SCALE in sentence
+    assert LOST in sentence
+    assert "subtract a constant from id first" in sentence
+
+
+@pytest.mark.parametrize("integers", [False, True])
+def test_a_heart_rate_beside_scaled_columns_needs_a_scaler(unit, integers):
+    X = StandardScaler().fit_transform(unit)
+    X[:, 3] = X[:, 3] * 5 + 92
+    if integers:
+        X[:, 3] = X[:, 3].round()
+    sentence = describe(X, NAMES)
+    assert "worst columns: id (mean 92, deviation 5)" in sentence
+    assert SCALE in sentence
+    assert LOST not in sentence
+
+
+@pytest.mark.parametrize(("others", "digits"), [(1, 15), (2, 15), (2, 0)])
+def test_a_centred_column_is_no_scalers_doing(unit, others, digits):
+    X = StandardScaler().fit_transform(unit) * others
+    X[:, 3] = (X[:, 3] * 1000).round(digits)
+    sentence = describe(X, NAMES)
+    assert SCALE in sentence
+    assert LOST not in sentence
+
+
+def test_a_column_too_large_for_a_mean_is_none_of_them(unit):
+    unit[:, 3] = np.where(unit[:, 3] > 0, 1.7e308, -1.7e308)
+    sentence = describe(unit, NAMES)
+    assert SCALE in sentence
+    assert LOST not in sentence
+
+
+def test_a_large_constant_needs_a_scaler(unit):
+    unit[:, 3] = 1e6
+    sentence = describe(unit, NAMES)
+    assert SCALE in sentence
+    assert LOST not in sentence

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.training import fitting
+from torch_binary_classifier.training import run
 from torch_binary_classifier.training.interruption import never, stopped_by_user
 
 
@@ -86,7 +86,7 @@ def interrupt(monkeypatch):
             if (member, done) == (0, epoch):
                 press_ctrl_c()
 
-        monkeypatch.setattr(fitting, "print_epoch", tell)
+        monkeypatch.setattr(run, "print_epoch", tell)
 
     return at
 
@@ -127,13 +127,13 @@ def test_an_interrupt_in_the_first_epoch_keeps_the_former_fit(data, monkeypatch)
     X, y = data
     model = network(verbose=False, learning_rate="cosine", max_iter=3).fit(X, y)
     before = dict(vars(model))
-    real = fitting.fit_many
+    real = run.fit_many
 
     def pressed(*args, **kwargs):
         press_ctrl_c()
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(fitting, "fit_many", pressed)
+    monkeypatch.setattr(run, "fit_many", pressed)
     with pytest.raises(KeyboardInterrupt):
         model.fit(-X, y)
     assert vars(model).keys() == before.keys()

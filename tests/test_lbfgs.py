@@ -11,10 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.training.engine import Hyperparameters, Member
+from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import FullBatch, fit_lbfgs
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 DATA = {
     "breast_cancer": lambda: load_breast_cancer(return_X_y=True),
@@ -93,10 +94,11 @@ def autograd(problem, vector, X, y, shares, alpha, total):
     """Return loss and gradient of a tanh network by torch's autograd."""
     flat = torch.tensor(vector)
     coefs, intercepts = (
-        [one.requires_grad_() for one in part] for part in problem.layout.unpacked(flat)
+        [one.requires_grad_() for one in part]
+        for part in problem.state.layout.unpacked(flat)
     )
     values = torch.tensor(X)
-    if problem.architecture.input_norm is not None:
+    if problem.normed:
         mean = (values * shares[:, None]).sum(0)
         variance = ((values - mean) ** 2 * shares[:, None]).sum(0)
         values = (values - mean) / (variance + 1e-5).sqrt()
@@ -108,7 +110,7 @@ def autograd(problem, vector, X, y, shares, alpha, total):
     loss = (losses * shares).sum()
     loss = loss + alpha / (2 * total) * sum((coef**2).sum() for coef in coefs)
     loss.backward()
-    gradient = problem.layout.member_vector_of(
+    gradient = problem.state.layout.member_vector_of(
         [one.grad for one in coefs], [one.grad for one in intercepts]
     )
     return float(loss.detach()), gradient.numpy()
@@ -125,7 +127,7 @@ def test_full_batch_loss_and_gradient_equal_autograd(n_rows, norm, rng):
     )
     weights_at = [rng.normal(size=s) for s in [(3, 5), (5, 3), (3, 1)]]
     biases_at = [rng.normal(size=s) for s in (5, 3, 1)]
-    vector = problem.layout.member_vector_of(
+    vector = problem.state.layout.member_vector_of(
         [torch.tensor(w) for w in weights_at], [torch.tensor(b) for b in biases_at]
     ).numpy()
     loss, gradient = problem(vector)

@@ -4,14 +4,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from scipy.special import expit
 
-from torch_binary_classifier.training.network import Architecture, ParameterLayout
 from torch_binary_classifier.training.objective import (
-    Penalty,
     member_losses,
     residual_kernels,
 )
 
-CPU = torch.device("cpu")
 LOGITS = [0.0, 1e-8, 0.5, 3.0, 20.0, 40.0, 88.0, 90.0, 104.0, 700.0, 750.0, 1e4]
 SIGNED = sorted({sign * value for value in LOGITS for sign in (-1.0, 1.0)})
 
@@ -97,44 +94,3 @@ def residuals_of(logits, targets, shares):
     for kernel in residual_kernels(logits, -targets * shares, shares, found):
         kernel()
     return found
-
-
-def make_penalty(alphas, layout):
-    strengths = layout.weight_mask(CPU)
-    for member, alpha in enumerate(alphas):
-        for slot in layout.slots(strengths):
-            slot[member].mul_(alpha)
-    return Penalty(strengths, layout.slots)
-
-
-def test_penalty_gradient_is_the_derivative_of_its_values():
-    architecture = Architecture(3, (5, 2), "relu", None, torch.float64)
-    layout = ParameterLayout(architecture, 2)
-    generator = torch.Generator().manual_seed(0)
-    parameters = layout.new_buffer(CPU).normal_(generator=generator)
-    penalty = make_penalty([0.3 / 7, 2.0 / 7], layout)
-    leaf = parameters.clone().requires_grad_()
-    values = 0.0
-    for member, alpha in enumerate([0.3, 2.0]):
-        weights = torch.cat([w[member].reshape(-1) for w in layout.weights(leaf)])
-        values = values + alpha / (2 * 7) * (weights**2).sum()
-    values.backward()
-    gradients = torch.ones_like(parameters)
-    penalty.gradient_kernel(parameters, gradients)()
-    torch.testing.assert_close(gradients - 1, leaf.grad, rtol=1e-12, atol=1e-12)
-    found = penalty.values(parameters)
-    torch.testing.assert_close(found.sum(), values.detach())
-    assert found[0] < found[1]
-    penalty.gradient_kernel(parameters, gradients)()
-    assert not torch.allclose(gradients - 1, leaf.grad)
-
-
-def test_penalty_leaves_biases_alone():
-    architecture = Architecture(3, (5,), "relu", None, torch.float64)
-    layout = ParameterLayout(architecture, 1)
-    parameters = torch.ones_like(layout.new_buffer(CPU))
-    gradients = torch.zeros_like(parameters)
-    make_penalty([1.0], layout).gradient_kernel(parameters, gradients)()
-    coefs, intercepts = layout.unpacked(gradients)
-    assert all((coef == 1).all() for coef in coefs)
-    assert all((intercept == 0).all() for intercept in intercepts)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from torch_binary_classifier.training import optimizer as module
-from torch_binary_classifier.training.network import Architecture, ParameterLayout
+from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.optimizer import (
     NEGLIGIBLE_MOMENT,
     NEGLIGIBLE_SQUARE,

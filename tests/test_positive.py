@@ -55,4 +55,4 @@ def test_an_unknown_label_is_refused(fitted):
     with pytest.raises(ValueError, match=match):
         with_positive(pipe, "bad")
     with pytest.raises(ValueError, match=match):
-        PositiveClassifier(LogisticRegression(), "bad").fit(X, labels)
+        PositiveClassifier(LogisticRegression(), np.str_("bad")).fit(X, labels)

@@ -125,11 +125,22 @@ def test_texts_stay_as_they_are():
         pd.Series([1, None], dtype=object),
         pd.Series([1, pd.NA], dtype=object),
         pd.Series([1, pd.NaT], dtype=object),
+        pd.Series([1, np.datetime64("NaT")], dtype=object),
         pd.Series([1, np.float32("nan")], dtype=object),
         pd.Series([1, "NA"], dtype=object),
         pd.Series([1, None], dtype="category"),
     ],
-    ids=["Int64", "NaN", "None", "NA", "NaT", "float32", "word", "category"],
+    ids=[
+        "Int64",
+        "NaN",
+        "None",
+        "NA",
+        "NaT",
+        "NumPy's NaT",
+        "float32",
+        "word",
+        "category",
+    ],
 )
 def test_every_mark_of_a_gap_is_one_category(cells):
     fitted = CategoriesAsTexts().fit(pd.DataFrame({"code": [1, 2]}))

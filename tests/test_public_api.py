@@ -50,8 +50,8 @@ CHECKS = {
 
 METHODS = [
     name
-    for name, _ in inspect.getmembers(TorchBinaryClassifier, inspect.isfunction)
-    if not name.startswith("_") and name in vars(TorchBinaryClassifier)
+    for name, method in inspect.getmembers(TorchBinaryClassifier, inspect.isfunction)
+    if not name.startswith("_") and method.__module__.startswith("torch_binary")
 ]
 
 
@@ -119,6 +119,11 @@ def test_fit_brings_torch_in():
 )
 def test_public_docstring_is_valid(name):
     assert find_faults(name) == []
+
+
+def test_methods_are_those_of_a_classifier():
+    scores = ["decision_function", "predict", "predict_log_proba", "predict_proba"]
+    assert [*scores[:1], "fit", "get_params", "partial_fit", *scores[1:]] == METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,28 +1,25 @@
 """Recorded steps, with a stand-in for the GPU that records calls."""
 
+from dataclasses import dataclass, field
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from torch_binary_classifier.training import (
-    engine,
-    minibatches,
-    network,
-    optimizer,
-    recording,
-)
-from torch_binary_classifier.training.engine import Hyperparameters, Member, fit_many
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet
-from torch_binary_classifier.training.network import Architecture
-from torch_binary_classifier.training.optimizer import OPTIMIZERS, RECORDABLE
+from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.training import device
+from torch_binary_classifier.training.device import Cuda
+from torch_binary_classifier.training.engine import fit_many
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.optimizer import OPTIMIZERS
 from torch_binary_classifier.training.recording import (
     WARM_UP_STEPS,
     RecordedSteps,
-    repeated,
+    Recording,
 )
-
-CPU = torch.device("cpu")
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 
 class Tape(TorchDispatchMode):
@@ -48,7 +45,7 @@ class Tape(TorchDispatchMode):
                     old.copy_(new)
 
 
-class FakeRecording(recording.Recording):
+class FakeRecording(Recording):
     """A recording of kernels on the CPU."""
 
     def __init__(self, step, batch):
@@ -68,26 +65,33 @@ class FakeRecording(recording.Recording):
             self.tape.replay()
 
 
+@dataclass(frozen=True)
+class FakeGpu(Cuda):
+    """The CPU, treated as a GPU is."""
+
+    made: list = field(default_factory=list)
+
+    def repeated(self, step):
+        self.made.append(RecordedSteps(step, FakeRecording))
+        return self.made[-1]
+
+
+class CarelessGpu(FakeGpu):
+    """A GPU with optimizers whose numbers do not lie in memory."""
+
+    optimizers = OPTIMIZERS
+
+
 @pytest.fixture
 def on_a_gpu(monkeypatch):
-    """Make the engine treat the CPU as it treats a GPU."""
-    made = []
+    """Return what makes the engine take the CPU for a GPU."""
 
-    class Steps(RecordedSteps):
-        def __init__(self, step):
-            super().__init__(step)
-            made.append(self)
+    def take(kind):
+        gpu = kind(torch.device("cpu"))
+        monkeypatch.setitem(device.KINDS, "cpu", lambda _: gpu)
+        return gpu
 
-    monkeypatch.setattr(recording, "Recording", FakeRecording)
-    for module in (network, optimizer):
-        monkeypatch.setattr(module, "operand", lambda tensor: tensor)
-    monkeypatch.setattr(
-        network, "multiplier", lambda _: lambda a, b, out: torch.matmul(a, b, out=out)
-    )
-    monkeypatch.setattr(engine, "OPTIMIZERS", RECORDABLE)
-    monkeypatch.setattr(engine, "repeated", lambda step, _: Steps(step))
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", 1)
-    return made
+    return take
 
 
 def make_members(dtype=torch.float64, **given):
@@ -120,10 +124,10 @@ def fit(solver, members, norm=None):
 @pytest.mark.parametrize("solver", sorted(OPTIMIZERS))
 @pytest.mark.parametrize("norm", [None, "batch"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_recorded_steps_train_the_same_networks(solver, norm, dropout, request):
+def test_recorded_steps_train_the_same_networks(solver, norm, dropout, on_a_gpu):
     members = make_members(dropout=dropout)
     plain = fit(solver, members, norm)
-    made = request.getfixturevalue("on_a_gpu")
+    gpu = on_a_gpu(FakeGpu)
     recorded = fit(solver, members, norm)
     for one, other in zip(plain, recorded, strict=True):
         for a, b in zip(one.state.coefs, other.state.coefs, strict=True):
@@ -131,12 +135,12 @@ def test_recorded_steps_train_the_same_networks(solver, norm, dropout, request):
         assert one.loss_curve == pytest.approx(other.loss_curve, rel=1e-9)
         assert one.state.n_steps == other.state.n_steps
     # One recording per size of batch: every step of an epoch is the same one.
-    launches = [[one.n_launches for one in steps.recordings.values()] for steps in made]
-    assert all(sorted(counts) == [6, 18] for counts in launches)
+    (steps,) = gpu.made
+    assert sorted(one.n_launches for one in steps.recordings.values()) == [6, 18]
 
 
-@pytest.mark.usefixtures("on_a_gpu")
-def test_recorded_steps_go_on_from_a_state():
+def test_recorded_steps_go_on_from_a_state(on_a_gpu):
+    on_a_gpu(FakeGpu)
     whole = fit("adam", make_members(learning_rate="constant", max_iter=6))
     first = fit("adam", make_members(learning_rate="constant", max_iter=3))
     going_on = [
@@ -150,20 +154,12 @@ def test_recorded_steps_go_on_from_a_state():
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
-def test_the_stand_in_notices_numbers_that_are_not_in_memory(monkeypatch, request):
+def test_the_stand_in_notices_numbers_that_are_not_in_memory(on_a_gpu):
     members = make_members()
     plain = fit("adam", members)
-    request.getfixturevalue("on_a_gpu")
-    monkeypatch.setattr(engine, "OPTIMIZERS", OPTIMIZERS)
+    on_a_gpu(CarelessGpu)
     wrong = fit("adam", members)
     assert not torch.allclose(plain[0].state.coefs[0], wrong[0].state.coefs[0])
-
-
-def test_a_step_on_the_cpu_is_not_recorded():
-    def step(batch):
-        raise AssertionError(batch)
-
-    assert repeated(step, CPU) is step
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -276,7 +276,8 @@ ENDLESS = """
 import sys, time
 from pathlib import Path
 from torch_binary_classifier import persistence
-from torch_binary_classifier.cli import main as cli
+from torch_binary_classifier.cli import inspect
+from torch_binary_classifier.cli.main import main
 
 def run(arguments, stream):
     with persistence.replaced_file(sys.argv[1]) as file:
@@ -285,8 +286,8 @@ def run(arguments, stream):
         print("writing", flush=True)
         time.sleep(60)
 
-cli._run_inspect = run
-sys.exit(cli.main(["inspect", "any"]))
+inspect.run = run
+sys.exit(main(["inspect", "any"]))
 """
 
 

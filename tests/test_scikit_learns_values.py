@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import Options, StrOptions, make_constraint
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.classifier import RULES
+from torch_binary_classifier.estimator.parameters import RULES
 
 CONSTRAINTS = {
     name: [make_constraint(constraint) for constraint in constraints]

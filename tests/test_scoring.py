@@ -1,66 +1,40 @@
 """Files are scored by name, row by row, or not at all."""
 
-from datetime import date
-from decimal import Decimal
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-    OrdinalEncoder,
-    StandardScaler,
-)
+from sklearn.model_selection import TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from tests.table_files import N_ROWS, csv_of, fitted, people, write
 
 from torch_binary_classifier.assembly import tabular_pipeline
 from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.exceptions import ArtefactError, OutputError, TableError
 from torch_binary_classifier.scoring import (
     as_frame,
-    input_columns,
     open_table,
     read_table,
     score_table,
 )
 from torch_binary_classifier.tables import csv_rows, parquet_file
-from torch_binary_classifier.tables import table as tables
-
-N_ROWS = 50
+from torch_binary_classifier.tables import frame as frames
 
 
 @pytest.fixture
 def table(rng):
-    """Return a table of two numbers and a text."""
-    return pd.DataFrame(
-        {
-            "age": rng.normal(50, 10, size=N_ROWS),
-            "income": rng.normal(3e4, 5e3, size=N_ROWS),
-            "city": rng.choice(["Oslo", "Bergen", "1"], size=N_ROWS).astype(object),
-        }
-    )
+    return people(rng)
 
 
 @pytest.fixture
 def model(table):
-    """Return a pipeline fitted to the table: text labels, imputers, one-hot."""
-    y = np.where(table["age"] + 10 * (table["city"] == "Oslo") > 52, "yes", "no")
-    return tabular_pipeline(
-        numeric=["age", "income"],
-        categorical=["city"],
-        classifier=LogisticRegression(),
-    ).fit(table, y)
+    return fitted(table)
 
 
 @pytest.fixture
@@ -71,26 +45,11 @@ def numbers_model(table):
     return pipe.fit(numbers, numbers["age"] > 50)
 
 
-def write(frame, path):
-    """Write a DataFrame as the kind of file that the path names."""
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path, index=False)
-    return path
-
-
 def scored(model, data, suffix=".parquet"):
     """Return the scores of a file as a DataFrame."""
     out = data.with_name(f"scored{suffix}")
     score_table(model, data, out)
     return pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
-
-
-def csv_of(tmp_path, text):
-    path = tmp_path / "new.csv"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
 
 
 def whole(path):
@@ -219,15 +178,9 @@ def test_tables_without_pandas_give_the_same_scores(
     table = table.assign(city=table["city"].where(table.index % 7 > 0, None))
     data = write(table, tmp_path / "new.csv")
     expected = scored(model, data)
-    monkeypatch.setattr(tables, "PANDAS", None)
+    monkeypatch.setattr(frames, "PANDAS", None)
     assert isinstance(as_frame({"a": np.ones(2)}), pa.Table)
     pd.testing.assert_frame_equal(scored(model, data), expected)
-
-
-def test_float32_columns_stay_float32(tmp_path):
-    frame = pd.DataFrame({"age": np.array([0.1, 0.2], dtype=np.float32)})
-    (chunk,) = whole(write(frame, tmp_path / "new.parquet"))
-    assert chunk.numbers("age").dtype == np.float32
 
 
 # Input that must be refused, each with nothing written.
@@ -367,71 +320,6 @@ def test_full_disk_leaves_nothing(model, table, tmp_path, monkeypatch, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
 
 
-# Which columns hold text, whatever the model is wrapped in.
-
-
-@pytest.fixture(
-    params=["plain", "search", "calibrated", "threshold", "frozen", "cross-fitted"]
-)
-def wrapped(request, model, table):
-    y = np.where(table["age"] > 50, "yes", "no")
-    wrappers = {
-        "plain": lambda: model,
-        "search": lambda: GridSearchCV(model, {"clf__C": [1.0, 2.0]}, cv=2),
-        "calibrated": lambda: CalibratedClassifierCV(FrozenEstimator(model)),
-        "threshold": lambda: TunedThresholdClassifierCV(model, cv=2),
-        "frozen": lambda: FrozenEstimator(model),
-        "cross-fitted": lambda: CalibratedClassifierCV(model, cv=2),
-    }
-    return wrappers[request.param]().fit(table, y)
-
-
-def test_text_columns_are_found_within_wrappers(wrapped):
-    columns = input_columns(wrapped)
-    assert columns.names == ("age", "income", "city")
-    assert columns.of_kind("text") == ("city",)
-
-
-@pytest.mark.parametrize(
-    "selected",
-    [["city"], [2], slice(2, 3), [False, False, True], slice(2, None)],
-    ids=["names", "positions", "slice", "mask", "rest"],
-)
-@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder()])
-def test_text_columns_are_found_however_selected(table, selected, encoder):
-    columns = ColumnTransformer([("text", encoder, selected)], remainder="passthrough")
-    model = make_pipeline(
-        columns, StandardScaler(with_mean=False), LogisticRegression()
-    )
-    model.set_params(logisticregression__max_iter=1000)
-    model.fit(table, table["age"] > 50)
-    assert input_columns(model).of_kind("text") == ("city",)
-
-
-def test_vectorised_column_is_text(table):
-    columns = ColumnTransformer([("words", CountVectorizer(), "city")])
-    model = Pipeline([("columns", columns), ("clf", LogisticRegression())])
-    model.fit(table.assign(city=table["city"] + " town"), table["age"] > 50)
-    assert input_columns(model).of_kind("text") == ("city",)
-
-
-def test_encoder_of_numbers_is_no_text(table):
-    numbers = table[["age"]].round(-1)
-    model = make_pipeline(
-        SimpleImputer(), OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
-    )
-    assert not input_columns(model.fit(numbers, table["age"] > 50)).of_kind("text")
-
-
-def test_encoder_behind_other_columns_does_not_count(table):
-    columns = ColumnTransformer([("scale", StandardScaler(), ["age"])])
-    words = FunctionTransformer(lambda ages: ages.round().astype(str).astype(object))
-    model = make_pipeline(
-        columns, words, OneHotEncoder(handle_unknown="ignore"), LogisticRegression()
-    )
-    assert not input_columns(model.fit(table, table["age"] > 50)).of_kind("text")
-
-
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])
 def test_missing_text_is_what_it_was_in_training(table, tmp_path, missing):
     X = table[["city"]].astype(object)
@@ -441,143 +329,6 @@ def test_missing_text_is_what_it_was_in_training(table, tmp_path, missing):
     probabilities = scored(model, csv_of(tmp_path, 'city\n""\nTokyo\n'))["probability"]
     assert probabilities[0] == model.predict_proba(X.iloc[:1])[0, 1]
     assert probabilities[0] != probabilities[1]
-
-
-# What a column holds, when a table is read to train on.
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind", "numbers"),
-    [
-        (["1", "-2.5e3", "007"], "numeric", [1, -2500, 7]),
-        (["1", "", "NA"], "numeric", [1, np.nan, np.nan]),
-        (["true", "False", ""], "numeric", [1, 0, np.nan]),
-        ([" 4", "4 ", "+4"], "numeric", [4, 4, 4]),
-        (["", "NaN", "null"], "empty", [np.nan] * 3),
-        (["1", "?", "3"], "text", None),
-        (["2020-01-01", "1,5", "x"], "text", None),
-    ],
-    ids=["numbers", "gaps", "truths", "spaces", "empty", "mark", "words"],
-)
-def test_kind_of_a_csv_column(tmp_path, cells, kind, numbers):
-    frame = pd.DataFrame({"a": cells, "b": "x"})
-    chunk = read_table(write(frame, tmp_path / "new.csv"))
-    assert chunk.kind("a") == kind
-    if numbers is None:
-        assert chunk.texts("a").tolist() == cells
-    else:
-        np.testing.assert_array_equal(chunk.numbers("a"), numbers)
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind"),
-    [
-        (pa.array([1, None]), "numeric"),
-        (pa.array([1.5, 2.5], pa.float32()), "numeric"),
-        (pa.array(np.array([1.5, 2.5], np.float16)), "numeric"),
-        (pa.array([True, None]), "numeric"),
-        (pa.array([Decimal("1.5"), None]), "numeric"),
-        (pa.array(["1", "2"]), "numeric"),
-        (pa.array(["a", "b"]).dictionary_encode(), "text"),
-        (pa.array(["a", "b"], pa.large_string()), "text"),
-        (pa.array([date(2020, 1, 1), None]), "text"),
-        (pa.nulls(2), "empty"),
-        (pa.nulls(2, pa.float64()), "empty"),
-    ],
-    ids=str,
-)
-def test_kind_of_a_parquet_column(tmp_path, cells, kind):
-    path = tmp_path / "new.parquet"
-    pq.write_table(pa.table({"a": cells}), path)
-    chunk = read_table(path)
-    assert chunk.kind("a") == kind
-    expected = [
-        np.nan if cell is None else cell if kind == "text" else float(cell)
-        for cell in cells.to_pylist()
-    ]
-    values = chunk.texts("a") if kind == "text" else chunk.numbers("a")
-    assert [str(value) for value in values] == [str(value) for value in expected]
-
-
-def test_columns_of_lists_are_refused(tmp_path):
-    path = tmp_path / "new.parquet"
-    pq.write_table(pa.table({"a": [[1], [2]]}), path)
-    for read in (read_table(path).kind, read_table(path).texts):
-        with pytest.raises(TableError, match="must hold numbers or text, got cells of"):
-            read("a")
-
-
-def test_dates_are_no_numbers(tmp_path):
-    path = tmp_path / "new.parquet"
-    pq.write_table(pa.table({"a": [date(2020, 1, 1)]}), path)
-    with pytest.raises(
-        TableError, match=r"must hold numbers, got cells of type date32"
-    ):
-        read_table(path).numbers("a")
-
-
-@pytest.mark.parametrize(
-    ("cells", "labels"),
-    [
-        (["0", "1"], [0, 1]),
-        (["0.5", "1"], [0.5, 1.0]),
-        (["true", "false"], ["true", "false"]),
-        (["N", "x"], ["N", "x"]),
-    ],
-    ids=["whole", "numbers", "truths", "words"],
-)
-def test_labels_of_a_csv_file_are_numbers_or_as_written(tmp_path, cells, labels):
-    chunk = read_table(write(pd.DataFrame({"y": cells}), tmp_path / "new.csv"))
-    found = chunk.labels("y").tolist()
-    assert found == labels
-    assert [type(label) for label in found] == [type(label) for label in labels]
-
-
-@pytest.mark.parametrize("labels", [[True, False], [0, 1], [0.5, 1.0], ["a", "b"]])
-def test_labels_of_a_parquet_file_keep_their_type(tmp_path, labels):
-    path = tmp_path / "new.parquet"
-    pq.write_table(pa.table({"y": labels}), path)
-    assert read_table(path).labels("y").tolist() == labels
-
-
-def test_missing_labels_are_named(tmp_path):
-    path = csv_of(tmp_path, "y,x\n" + "1,1\n,1\n" * 7)
-    match = (
-        "column 'y' of .* must have a label in every row, "
-        r"got none in rows 1, 3, 5, 7, 9 and 2 more \(rows are counted from 0\)"
-    )
-    with pytest.raises(TableError, match=match):
-        read_table(path).labels("y")
-
-
-@pytest.mark.parametrize("name", ["new.xlsx", "new"])
-def test_file_of_an_unknown_kind_is_refused(tmp_path, name):
-    with pytest.raises(
-        TableError, match=r"must end in .csv, .csv.gz, .parquet, .pq, got '"
-    ):
-        open_table(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["absent.csv", "absent.parquet"])
-def test_missing_file_is_refused(tmp_path, name):
-    with pytest.raises(TableError, match=f"{name} must be a file, got no file"):
-        open_table(tmp_path / name)
-
-
-def test_folder_is_refused(tmp_path):
-    folder = tmp_path / "new.csv"
-    folder.mkdir()
-    with pytest.raises(
-        TableError, match="must be a readable table, got Is a directory"
-    ):
-        open_table(folder)
-
-
-def test_file_that_is_no_parquet_file_is_refused(tmp_path):
-    path = tmp_path / "new.parquet"
-    path.write_bytes(b"PAR1 nothing PAR1")
-    with pytest.raises(TableError, match=r"new\.parquet must be a readable table, got"):
-        open_table(path)
 
 
 def test_damaged_page_of_a_scored_table_is_noticed(numbers_model, table, tmp_path):
@@ -591,10 +342,3 @@ def test_damaged_page_of_a_scored_table_is_noticed(numbers_model, table, tmp_pat
     path.write_bytes(content)
     with pytest.raises(TableError, match=r"scores\.parquet must be a readable table"):
         read_table(path)
-
-
-def test_open_table_leaves_out_the_unnamed_index_of_pandas(tmp_path):
-    path = tmp_path / "rows.parquet"
-    pd.DataFrame({"a": [1.0, 2.0]}, index=[7, 3]).to_parquet(path)
-    assert "__index_level_0__" in pq.read_schema(path).names
-    assert open_table(path).names == ("a",)

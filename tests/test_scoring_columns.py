@@ -26,11 +26,12 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from tests.table_files import write
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring import ColumnShares, input_columns, score_table
 from torch_binary_classifier.tables import csv_rows, parquet_file
-from torch_binary_classifier.tables import table as tables
+from torch_binary_classifier.tables import frame as frames
 
 N_ROWS = 60
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")
@@ -57,15 +58,6 @@ def y(table):
     return ((table["grade"] == 2) ^ table["member"]).to_numpy()
 
 
-def saved(frame, path):
-    """Write a DataFrame as the kind of file that the path names."""
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path, index=False)
-    return path
-
-
 def scored(model, path):
     """Return probabilities and summary of a file."""
     out = path.with_name("scores.parquet")
@@ -79,7 +71,7 @@ def check_like_python(model, frame, tmp_path, expected=None):
         expected = frame
     probabilities = model.predict_proba(expected)[:, 1]
     for suffix in (".csv", ".parquet"):
-        found, summary = scored(model, saved(frame, tmp_path / f"new{suffix}"))
+        found, summary = scored(model, write(frame, tmp_path / f"new{suffix}"))
         np.testing.assert_allclose(found, probabilities, rtol=0, atol=1e-12)
     return summary
 
@@ -202,7 +194,7 @@ def test_dropped_columns_are_neither_needed_nor_parsed(bagged, table, y, tmp_pat
     expected = model.predict_proba(table)[:, 1]
     check_like_python(model, table, tmp_path)
     for path in ("new.csv", "new.parquet"):
-        found, summary = scored(model, saved(table[["x"]], tmp_path / path))
+        found, summary = scored(model, write(table[["x"]], tmp_path / path))
         np.testing.assert_array_equal(found, expected)
         assert summary.ignored == ()
     rows = {"x": table["x"], "city": [[1]] * N_ROWS}
@@ -337,7 +329,7 @@ def test_lists_and_times_reach_functions(table, y, tmp_path):
 
     X = table[["day"]].assign(words=[["a"] * (i % 3) for i in range(N_ROWS)])
     model = make_pipeline(FunctionTransformer(spread), LogisticRegression()).fit(X, y)
-    found, _ = scored(model, saved(X, tmp_path / "new.parquet"))
+    found, _ = scored(model, write(X, tmp_path / "new.parquet"))
     np.testing.assert_array_equal(found, model.predict_proba(X)[:, 1])
 
 
@@ -382,7 +374,7 @@ def test_shares_count_the_whole_file(
     monkeypatch.setattr(parquet_file, "PARQUET_CHUNK_CELLS", chunk)
     new = table.assign(city=table["city"].where(table.index % 2 == 0, "Rome"))
     new.loc[::4, "x"] = np.nan
-    _, summary = scored(people, saved(new, tmp_path / f"new{suffix}"))
+    _, summary = scored(people, write(new, tmp_path / f"new{suffix}"))
     assert summary.columns == (
         ColumnShares("grade", 0.0, 0.0, had_gaps=False),
         ColumnShares("city", 0.5, 0.0, had_gaps=False),
@@ -405,7 +397,7 @@ def test_shares_count_the_whole_file(
 def test_columns_without_a_known_cell_are_refused_if_strict(
     people, table, tmp_path, changes, match
 ):
-    data = saved(table.assign(**changes), tmp_path / "new.csv")
+    data = write(table.assign(**changes), tmp_path / "new.csv")
     out = tmp_path / "scores.csv"
     with pytest.raises(TableError, match=match):
         score_table(people, data, out, strict=True)
@@ -416,21 +408,21 @@ def test_columns_without_a_known_cell_are_refused_if_strict(
 
 
 def test_strict_passes_what_training_had(people, table, y, tmp_path):
-    data = saved(table, tmp_path / "new.csv")
+    data = write(table, tmp_path / "new.csv")
     assert score_table(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
     table.loc[::3, "city"] = None
     people.fit(table, y)
-    data = saved(table.assign(city=None), tmp_path / "new.csv")
+    data = write(table.assign(city=None), tmp_path / "new.csv")
     assert score_table(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
 
 
 def test_strict_passes_a_table_without_rows(people, table, tmp_path):
-    data = saved(table.iloc[:0], tmp_path / "new.csv")
+    data = write(table.iloc[:0], tmp_path / "new.csv")
     assert score_table(people, data, tmp_path / "out.csv", strict=True).columns == ()
 
 
 def test_scores_without_pandas(people, table, tmp_path, monkeypatch):
-    data = saved(table, tmp_path / "new.csv")
+    data = write(table, tmp_path / "new.csv")
     expected, _ = scored(people, data)
-    monkeypatch.setattr(tables, "PANDAS", None)
+    monkeypatch.setattr(frames, "PANDAS", None)
     np.testing.assert_array_equal(scored(people, data)[0], expected)

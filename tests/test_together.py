@@ -8,16 +8,17 @@ import pytest
 import scipy.sparse
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.search import together
 from torch_binary_classifier.search.together import (
     SharedTables,
     group_members,
     train_together,
 )
-from torch_binary_classifier.training.engine import Hyperparameters, Member
-from torch_binary_classifier.training.fitting import Training, run
-from torch_binary_classifier.training.minibatches import DenseRows, RowSet, SparseRows
-from torch_binary_classifier.training.network import Architecture
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.run import Training, run
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 

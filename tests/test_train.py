@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from torch_binary_classifier.cli.main import main
+from torch_binary_classifier.scoring import input_columns
 
 N_ROWS = 120
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,6 +120,7 @@ def test_dates_are_numbers(table, train, rng, form):
     given.to_parquet("t.parquet", index=False)
     np.testing.assert_array_equal(score("t.parquet").probability, found)
     model = joblib.load("m.joblib")
+    assert input_columns(model).of_kind("time") == ("when",)
     np.testing.assert_array_equal(model.predict_proba(given)[:, 1], found)
 
 
@@ -127,6 +129,7 @@ def test_durations_are_numbers(table, train, rng):
     given = table.assign(took=pd.to_timedelta(seconds, "s"))
     _, out, _ = train(given)
     assert "column 'took' holds durations" in out
+    assert input_columns(joblib.load("m.joblib")).of_kind("time") == ("took",)
     found = score().probability
     given.to_parquet("t.parquet", index=False)
     np.testing.assert_array_equal(score("t.parquet").probability, found)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.training import fitting
+from torch_binary_classifier.estimator import fitted_state
+from torch_binary_classifier.training import run
 
 
 def network(**parameters):
@@ -33,20 +33,21 @@ def divergence(model, X, y):
 
 def interrupted_training(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         model.fit(X, y)
 
 
 def interrupted_stream(model, X, y):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "run", interrupt)
+        patch.setattr(run, "run", interrupt)
         columns = model.feature_names_in_
         model.set_params(early_stopping=False).partial_fit(X[columns], y)
 
 
 def error_in_out_of_fold_scores(model, X, y):
-    model._out_of_fold = interrupt
-    model.fit(X, y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitted_state, "out_of_fold", interrupt)
+        model.fit(X, y)
 
 
 def warning_at_the_end(model, X, y):
@@ -76,7 +77,7 @@ def test_a_fit_that_fails_leaves_all_as_it_was(fault, warm_start, tiny_data):
     before = vars(model).copy()
     with pytest.raises((ValueError, KeyboardInterrupt, UserWarning)):
         fault(model, other, y)
-    parameters = set(model.get_params()) | {"_out_of_fold"}
+    parameters = set(model.get_params())
     left = {name: value for name, value in before.items() if name not in parameters}
     for name, value in left.items():
         assert vars(model)[name] is value, name
@@ -131,22 +132,66 @@ def test_predictions_depend_on_the_fit_only(activation, tiny_data):
     assert model.activation_ == "relu"
 
 
+STEPS = ["adam", "adamw", "sgd"]
+OTHERS = [
+    ("activation", "relu", "tanh"),
+    *[("solver", one, other) for one in STEPS for other in STEPS if one != other],
+    ("solver", "lbfgs", "adam"),
+    ("dtype", "float32", "float64"),
+    ("dtype", "float64", "float32"),
+    ("dtype", "auto", "float32"),  # which is float64 for few rows
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), OTHERS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_another_activation_is_another_network(method, tiny_data):
-    model = network(warm_start=True).fit(*tiny_data).set_params(activation="tanh")
-    with pytest.raises(ValueError, match=r"^activation must be that of the previous"):
+def test_another_network_or_solver_is_refused(method, name, before, after, tiny_data):
+    first = {"warm_start": True, "max_iter": 300, "tol": 0.1, name: before}
+    model = network(**first).fit(*tiny_data)
+    model.set_params(**{name: after}, learning_rate="cosine")
+    told = "float64" if before == "auto" else before
+    sentence = (
+        f"^{name} must be that of the previous fit, '{told}', got '{after}'. "
+        "Set warm_start=False to start anew.$"
+    )
+    with pytest.raises(ValueError, match=sentence):
         getattr(model, method)(*tiny_data)
 
 
-@pytest.mark.parametrize(
-    "solvers", [("adam", "sgd"), ("sgd", "adam"), ("sgd", "lbfgs")]
-)
-def test_another_solver_goes_on_from_the_weights_only(solvers, tiny_data):
+@pytest.mark.parametrize("before", ["adam", "sgd"])
+def test_lbfgs_goes_on_from_no_other_solver(before, tiny_data):
+    model = network(warm_start=True, solver=before).fit(*tiny_data)
+    with pytest.raises(ValueError, match=r"^solver must be that of the previous"):
+        model.set_params(solver="lbfgs").fit(*tiny_data)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_models_saved_before_they_named_their_solver_go_on(solver, tiny_data):
     X, y = tiny_data
-    model = network(warm_start=True, solver=solvers[0]).fit(X, y)
-    forgetful = clone(model).fit(X, y)
-    del forgetful._training_state
-    last = {"solver": solvers[1], "max_iter": 200, "tol": 0.01, "shuffle": False}
-    for one in (model, forgetful):
-        one.set_params(**last).fit(X, y)
-    np.testing.assert_array_equal(model.predict_proba(X), forgetful.predict_proba(X))
+    model = network(solver=solver, warm_start=True).fit(X, y)
+    old = network()
+    old.__setstate__({k: v for k, v in vars(model).items() if k != "_solver"})
+    np.testing.assert_array_equal(
+        old.fit(X, y).predict_proba(X), model.fit(X, y).predict_proba(X)
+    )
+    with pytest.raises(ValueError, match=f"that of the previous fit, '{solver}', got"):
+        old.set_params(solver="adamw").fit(X, y)
+
+
+def test_a_fit_that_starts_anew_takes_any_solver_and_dtype(tiny_data):
+    X, y = tiny_data
+    model = network().fit(X, y).set_params(solver="sgd", dtype="float32").fit(X, y)
+    expected = network(solver="sgd", dtype="float32").fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize(("first", "then"), [(60, 600), (600, 60)])
+def test_an_automatic_dtype_stays_that_of_the_first_fit(first, then, rng):
+    X = rng.normal(size=(600, 3))
+    y = (X[:, 0] > 0).astype(int)
+    model = network(warm_start=True).fit(X[:first], y[:first])
+    dtype = model.coefs_[0].dtype
+    assert dtype == ("float64" if first == 60 else "float32")
+    assert model.fit(X[:then], y[:then]).coefs_[0].dtype == dtype
+    model.set_params(dtype=str(dtype)).fit(X[:then], y[:then])
+    assert model.set_params(dtype="auto").partial_fit(X, y).coefs_[0].dtype == dtype

@@ -5,9 +5,10 @@ Importing the package, loading a saved pipeline and scoring with it import no to
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from torch_binary_classifier.registration import register_backend
 
 if TYPE_CHECKING:
     from torch_binary_classifier.classifier import (
@@ -57,26 +58,10 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    _register_backend()
+    register_backend()
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
     """Return the public names."""
     return sorted(__all__)
-
-
-def _batched_backend(**parameters: Any) -> Any:
-    """Return what ``joblib.parallel_config(backend="batched")`` stands for."""
-    return import_module("torch_binary_classifier.search.backend").make_backend(
-        **parameters
-    )
-
-
-@cache
-def _register_backend() -> None:
-    """Tell joblib of the backend: once, and not before the package is used.
-
-    joblib brings NumPy in, which the command line's help can do without.
-    """
-    import_module("joblib").register_parallel_backend("batched", _batched_backend)

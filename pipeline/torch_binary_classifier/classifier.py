@@ -1,119 +1,37 @@
-"""``TorchBinaryClassifier``: labels, weights and scikit-learn's contract.
+"""``TorchBinaryClassifier``: scikit-learn's contract, and nothing else.
 
-NumPy in, NumPy out: knows estimators and labels, and hands plain numbers to the
-trainer, which it imports on the first fit, so that scoring never imports torch.
+NumPy in, NumPy out: hands a problem of plain numbers to the trainer, which it imports
+on the first fit, so that scoring never imports torch.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-import warnings
-from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from scipy.special import log_expit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from torch_binary_classifier.estimator import input_scale, validation_scale
-from torch_binary_classifier.estimator.checked_rows import (
-    Rows,
-    check_labels,
-    checked_features,
-    checked_rows,
-    named_as_validation,
-    two_classes,
+from torch_binary_classifier.estimator import parameters
+from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
+from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
+from torch_binary_classifier.estimator.fitted_state import keep
+from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
+from torch_binary_classifier.estimator.holdout import HeldOut
+from torch_binary_classifier.estimator.logit_scores import LogitScores
+from torch_binary_classifier.estimator.posing import problem_of
+from torch_binary_classifier.estimator.scale_report import report_scale
+from torch_binary_classifier.estimator.training_data import (
+    TrainingData,
+    training_data,
+    watched_rows,
 )
-from torch_binary_classifier.estimator.holdout import (
-    HeldOutRows,
-    Splits,
-    draw_holders,
-    held_out_again,
-    splits,
-    table_digest,
-)
-from torch_binary_classifier.estimator.rules import (
-    AnyOf,
-    Flag,
-    LayerSizes,
-    Number,
-    OneOf,
-    Rule,
-    check_parameters,
-    layer_sizes,
-)
-from torch_binary_classifier.estimator.weights import (
-    check_class_weight,
-    check_sum,
-    class_weights,
-)
-from torch_binary_classifier.exceptions import UnscaledInputWarning
-from torch_binary_classifier.inference.forward import (
-    FittedNetwork,
-    LogitOverflowError,
-    UnscorableError,
-    class_probabilities,
-    member_logits,
-    network_logits,
-)
+from torch_binary_classifier.interface.fitted import FittedMembers
+from torch_binary_classifier.interface.problem import WeightedRows
+from torch_binary_classifier.registration import register_backend
 
-if TYPE_CHECKING:
-    from torch_binary_classifier.training.fitting import FitData, FittedMembers
-
-AUTO_BATCH_SIZE = 200
-
-# Above this multiple of the prior's loss, and so many nats, a training has diverged.
-# Trainings of few epochs end at up to 1.7 times the prior's loss, and the best epoch
-# on a small validation set of noise at 1.6 times one of 0.2 nats.
-LARGEST_LOSS_RATIO = 2.0
-LOSS_SLACK = 0.1
-
-RULES: dict[str, Rule] = {
-    "hidden_layer_sizes": LayerSizes(),
-    "activation": OneOf(
-        {"gelu", "identity", "logistic", "relu", "selu", "silu", "tanh"}
-    ),
-    "solver": OneOf({"adam", "adamw", "lbfgs", "sgd"}),
-    "alpha": Number(low=0),
-    "batch_size": AnyOf([OneOf({"auto"}), Number(low=1, whole=True)]),
-    "learning_rate": OneOf({"adaptive", "constant", "cosine", "invscaling"}),
-    "learning_rate_init": Number(low=0, open_low=True),
-    "power_t": Number(low=0),
-    "max_iter": Number(low=1, whole=True),
-    "shuffle": Flag(),
-    "tol": Number(low=0),
-    "verbose": AnyOf([Flag(), Number(low=0, whole=True)]),
-    "warm_start": Flag(),
-    "momentum": Number(low=0, high=1),
-    "nesterovs_momentum": Flag(),
-    "early_stopping": Flag(),
-    "validation_fraction": Number(low=0, high=1, open_high=True),
-    "beta_1": Number(low=0, high=1, open_high=True),
-    "beta_2": Number(low=0, high=1, open_high=True),
-    "epsilon": Number(low=0, open_low=True),
-    "n_iter_no_change": AnyOf([Number(low=1, whole=True), OneOf({math.inf})]),
-    "max_fun": Number(low=1, whole=True),
-    "dropout": Number(low=0, high=1, open_high=True),
-    "weight_decay": Number(low=0),
-    "input_norm": OneOf({None, "batch"}),
-    "n_members": Number(low=1, whole=True),
-    "dtype": OneOf({"auto", "float32", "float64"}),
-    "unscaled_input": OneOf({"ignore", "raise", "warn"}),
-}
-
-
-def _learns_in_steps(estimator: TorchBinaryClassifier) -> bool:
-    """Return whether the solver can learn from one batch after another."""
-    if estimator.solver == "lbfgs":
-        msg = "partial_fit is available with solver 'adam', 'adamw' or 'sgd' only."
-        raise AttributeError(msg)
-    return True
+register_backend()
 
 
 @cache
@@ -122,7 +40,7 @@ def _parameter_names() -> list[str]:
     return sorted(inspect.signature(TorchBinaryClassifier).parameters)
 
 
-class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
+class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
     Expects standardised features: put a ``StandardScaler`` in front, or set
@@ -168,7 +86,8 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         Whether to print the losses of every epoch.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
-        must be given the same network, and with ``early_stopping`` the same table.
+        must be given the same network, solver and ``dtype``, where "auto" is that of
+        the last fit, and with ``early_stopping`` the same table.
     momentum : float, default=0.9
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
@@ -293,10 +212,11 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any
+    _solver: str
     _standardisation: Any
     _member_seeds: list[int]
     _training_state: list[dict[str, Any]]
-    _held_out: HeldOutRows
+    _held_out: HeldOut
 
     def __init__(
         self,
@@ -392,6 +312,12 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read a saved model; the first of them did not name their solver."""
+        if "coefs_" in state:
+            state = {"_solver": state["solver"]} | state
+        super().__setstate__(state)
+
     def fit(
         self,
         X: Any,
@@ -430,33 +356,26 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a parameter or the data is unfit, or if the training diverges.
         """
-        self._check_parameters()
+        parameters.check(self)
         going_on = self.warm_start and hasattr(self, "coefs_")
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
-        data, by_class = fitted._training_data(given, two_classes(given.labels, None))
+        data = training_data(fitted, given, two_classes(given[1], None))
         if going_on:
-            self._check_known_classes(data.classes)
-        held_out = fitted._given_validation(
-            data.classes, by_class, X_val, y_val, sample_weight_val
-        )
-        told = fitted._report_scale(data.features)
-        if held_out is not None:
-            told |= fitted._report_other_scale(data, held_out)
-        ending = fitted._train(
-            data, held_out, going_on=going_on, max_iter=self.max_iter
-        )
+            check_classes(self, data.classes)
+        watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)
+        told = report_scale(fitted, data.rows, watched)
+        found = fitted._train(data, watched, going_on=going_on, max_iter=self.max_iter)
         if not self.warm_start:
             del fitted._training_state
-        watched = self.early_stopping or held_out is not None
-        fitted._warn_of_ending(ending, watched=watched)
+        warn_of_ending(self, found, watched=self.early_stopping or watched is not None)
         if not told:
-            fitted._warn_if_diverged(ending)
+            warn_if_diverged(self, found)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
 
-    @available_if(_learns_in_steps)  # type: ignore[untyped-decorator]
+    @available_if(parameters.learns_in_steps)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> TorchBinaryClassifier:
@@ -483,108 +402,20 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If the first call has no ``classes``, or the data is unfit.
         """
-        self._check_parameters()
-        if self.early_stopping:
-            msg = "early_stopping must be False for partial_fit, got True."
-            raise ValueError(msg)
-        if isinstance(self.class_weight, str):
-            msg = (
-                f"class_weight must be None or a dict for partial_fit, got "
-                f"{self.class_weight!r}: one batch does not tell how frequent the "
-                "classes are. Pass a dict, or sample_weight."
-            )
-            raise ValueError(msg)
+        parameters.check(self)
+        parameters.check_for_stream(self)
         going_on = hasattr(self, "coefs_")
-        if not going_on and classes is None:
-            msg = "classes must be passed on the first call to partial_fit."
-            raise ValueError(msg)
-        known = self.classes_ if going_on else np.unique(np.asarray(classes))
-        if classes is not None and not np.array_equal(known, np.unique(classes)):
-            msg = f"classes must be those of the first call, {known}, got {classes}."
-            raise ValueError(msg)
+        known = classes_of_stream(self, classes)
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
-        two_classes(given.labels, known)
-        data, _ = fitted._training_data(given, known, stream=True)
+        two_classes(given[1], known)
+        data = training_data(fitted, given, known, stream=True)
         if not going_on:
-            fitted._report_scale(data.features)
+            report_scale(fitted, data.rows)
         fitted._train(data, None, going_on=going_on, max_iter=1)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
-
-    def decision_function(self, X: Any) -> Any:
-        """Return the log-odds of the second class, in nats.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            Logits; for an ensemble the logit of the mean probability.
-        """
-        return self._score(X, network_logits)
-
-    def predict_proba(self, X: Any) -> Any:
-        """Return the probabilities of both classes.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 2)
-            Columns in the order of ``classes_``.
-        """
-        return self._score(X, class_probabilities)
-
-    def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithms of the probabilities, finite for every logit.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, 2)
-            Columns in the order of ``classes_``.
-        """
-        logits = self.decision_function(X)
-        return np.column_stack([log_expit(-logits), log_expit(logits)])
-
-    def predict(self, X: Any) -> Any:
-        """Return the more probable label of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-            Labels from ``classes_``.
-        """
-        positive = self.decision_function(X) > 0
-        return self.classes_[positive.astype(np.intp)]
-
-    def _check_parameters(self) -> None:
-        """Refuse unfit parameters before any work."""
-        check_parameters({name: getattr(self, name) for name in RULES}, RULES)
-        if self.solver == "lbfgs" and self.dropout > 0:
-            msg = f"dropout must be 0 with solver='lbfgs', got {self.dropout!r}."
-            raise ValueError(msg)
-        if self.input_norm and self.solver != "lbfgs" and self.batch_size == 1:
-            msg = "batch_size must be >= 2 with input_norm='batch', got 1."
-            raise ValueError(msg)
-        check_class_weight(self.class_weight)
 
     def _copy(self, *, going_on: bool) -> TorchBinaryClassifier:
         """Return a copy to fit; what another fit has left stays only for going on."""
@@ -595,337 +426,22 @@ class TorchBinaryClassifier(ClassifierMixin, BaseEstimator):
                 copied.__dict__.pop(name, None)
         return copied
 
-    def _training_data(
-        self, given: Rows, classes: Any, *, stream: bool = False
-    ) -> tuple[FitData, Any]:
-        """Return the rows of positive weight as numbers, and the class weights."""
-        targets = (given.labels == classes[1]).astype(np.float64)
-        counted = np.unique(targets[given.weights > 0]).astype(np.intp)
-        wanted = "a class" if stream else "2 classes"
-        if len(counted) < 2 and not stream:
-            msg = (
-                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
-                "but the data contains only one class."
-            )
-            raise ValueError(msg)
-        by_class = class_weights(self.class_weight, classes, targets, given.weights)
-        without = counted[by_class[counted] == 0]
-        if len(without) == len(counted) or (len(without) and not stream):
-            msg = (
-                f"{type(self).__name__} needs rows of {wanted} with positive weight, "
-                f"but class_weight gives {classes.tolist()[without[0]]!r} none."
-            )
-            raise ValueError(msg)
-        return _weighted(given, targets, classes, by_class), by_class
-
-    def _check_known_classes(self, classes: Any) -> None:
-        """Refuse to go on with other labels."""
-        if not np.array_equal(classes, self.classes_):
-            msg = (
-                f"y must have the classes of the previous fit, {self.classes_}, with "
-                f"warm_start=True, got {classes}."
-            )
-            raise ValueError(msg)
-
-    def _given_validation(
-        self,
-        classes: Any,
-        by_class: Any,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
-    ) -> FitData | None:
-        """Check the user's validation set; weigh its classes as in training."""
-        if X_val is None:
-            if y_val is not None or sample_weight_val is not None:
-                msg = "X_val must be given with y_val and sample_weight_val, got None."
-                raise ValueError(msg)
-            return None
-        if y_val is None:
-            msg = "y_val must be given with X_val, got None."
-            raise ValueError(msg)
-        with named_as_validation():
-            given = checked_rows(self, X_val, y_val, sample_weight_val, reset=False)
-            check_labels(given.labels, classes)
-            targets = (given.labels == classes[1]).astype(np.float64)
-            return _weighted(given, targets, classes, by_class)
-
-    def _report_scale(self, features: Any) -> bool:
-        """Warn or raise when the features are not on a network's scale."""
-        if self.unscaled_input == "ignore" or self.input_norm is not None:
-            return False
-        scale = input_scale.measure(features)
-        if scale.unscaled:
-            self._tell(input_scale.describe(scale, self._column_names()))
-        return scale.unscaled
-
-    def _report_other_scale(self, data: FitData, held_out: FitData) -> bool:
-        """Warn or raise when validation rows are on another scale than the rest."""
-        if self.unscaled_input == "ignore":
-            return False
-        features, classes = data.features, np.unique(held_out.targets)
-        if len(classes) == 1:  # which may well be at one end of a column
-            features = features[np.flatnonzero(data.targets == classes[0])]
-        message = validation_scale.describe(
-            features, held_out.features, self._column_names()
-        )
-        if message:
-            self._tell(message)
-        return bool(message)
-
-    def _tell(self, message: str) -> None:
-        """Warn or raise, as ``unscaled_input`` says."""
-        if self.unscaled_input == "raise":
-            raise ValueError(message)
-        warnings.warn(message, UnscaledInputWarning, stacklevel=4)
-
-    def _column_names(self) -> list[str]:
-        """Return the names of the columns, or their numbers."""
-        if hasattr(self, "feature_names_in_"):
-            return [repr(str(name)) for name in self.feature_names_in_]
-        return [f"column {number}" for number in range(self.n_features_in_)]
-
-    def _splits(
-        self, data: FitData, seed: int, *, going_on: bool, given: bool
-    ) -> Splits | None:
-        """Return each member's (training rows, held-out rows), None without any.
-
-        A fit that goes on holds out what the fits before it have held out.
-        """
-        before: HeldOutRows | None = self.__dict__.pop("_held_out", None)
-        if given or not self.early_stopping:
-            return None
-        table = (data.features, data.targets, data.positions)
-        if going_on:
-            self._held_out = held_out_again(before, *table)
-            return splits(self._held_out.holders, self.n_members)
-        holders = draw_holders(
-            data.targets,
-            n_members=self.n_members,
-            validation_fraction=self.validation_fraction,
-            seed=seed,
-        )
-        if self.warm_start:
-            self._held_out = HeldOutRows(holders, table_digest(*table))
-        return splits(holders, self.n_members)
-
     def _train(
-        self, data: FitData, held_out: FitData | None, *, going_on: bool, max_iter: int
+        self,
+        data: TrainingData,
+        watched: WeightedRows | None,
+        *,
+        going_on: bool,
+        max_iter: int,
     ) -> FittedMembers:
-        """Hand the numbers to the trainer; keep and return what it returns."""
+        """Hand the problem to who trains; keep and return what comes back."""
         from torch_binary_classifier.training.fitting import train_members
+        from torch_binary_classifier.training.trainer import thread_trainer
 
-        draws = check_random_state(self.random_state).randint(
-            np.iinfo(np.int32).max, size=self.n_members + 1
-        )
-        seeds = self._member_seeds if going_on else [int(seed) for seed in draws[1:]]
-        past = self._past() if going_on else None
-        chosen = self._splits(
-            data, int(draws[0]), going_on=going_on, given=held_out is not None
-        )
-        fitted = train_members(
-            data,
-            self._settings(len(data.targets), max_iter),
-            seeds=seeds,
-            splits=chosen,
-            held_out=held_out,
-            past=past,
-            column_names=self._column_names(),
-        )
-        self.classes_ = data.classes
-        self._member_seeds = seeds
-        self._keep(fitted, going_on=going_on)
-        self._training_state = fitted.optimizer_state
-        self.__dict__.pop("oof_decision_function_", None)
-        if chosen is not None and self.n_members > 1:
-            self.oof_decision_function_ = self._out_of_fold(data, chosen)
-        return fitted
-
-    def _settings(self, n_rows: int, max_iter: int) -> dict[str, Any]:
-        """Return the parameters with everything automatic decided."""
-        settings = {name: _plain(getattr(self, name)) for name in (*RULES, "device")}
-        size = self.batch_size
-        if size == "auto":
-            size = AUTO_BATCH_SIZE
-        if self.solver == "lbfgs":
-            size = n_rows
-        settings["batch_size"] = min(int(size), n_rows)
-        settings["hidden_layer_sizes"] = layer_sizes(self.hidden_layer_sizes)
-        settings["max_iter"] = max_iter
-        if self.dtype == "auto":
-            whole = settings["batch_size"] >= n_rows
-            settings["dtype"] = "float64" if whole else "float32"
-        return settings
-
-    def _past(self) -> dict[str, Any]:
-        """Return what a member needs to go on: weights and optimizer state."""
-        widths = tuple(coef.shape[-1] for coef in self.coefs_[:-1])
-        wanted = layer_sizes(self.hidden_layer_sizes)
-        if widths != wanted or len(self._member_seeds) != self.n_members:
-            msg = (
-                "hidden_layer_sizes and n_members must be those of the previous fit, "
-                f"{widths} and {len(self._member_seeds)}, got {wanted} and "
-                f"{self.n_members}. Set warm_start=False to start anew."
-            )
-            raise ValueError(msg)
-        input_norm = "batch" if hasattr(self, "input_mean_") else None
-        for name, before in [
-            ("activation", self.activation_),
-            ("input_norm", input_norm),
-        ]:
-            if getattr(self, name) != before:
-                msg = (
-                    f"{name} must be that of the previous fit, {before!r}, got "
-                    f"{getattr(self, name)!r}. Set warm_start=False to start anew."
-                )
-                raise ValueError(msg)
-        return {
-            "networks": self._networks(),
-            "standardisation": getattr(self, "_standardisation", None),
-            "optimizer": getattr(self, "_training_state", None),
-            "n_epochs": len(self.loss_curve_),
-            "dtype": str(self.coefs_[0].dtype),
-        }
-
-    def _keep(self, fitted: FittedMembers, *, going_on: bool) -> None:
-        """Store the trainer's result as plain numbers."""
-        single = self.n_members == 1
-        self.coefs_ = [
-            layer[0] if single else np.stack(layer) for layer in fitted.coefs
-        ]
-        self.intercepts_ = [
-            layer[0] if single else np.stack(layer) for layer in fitted.intercepts
-        ]
-        self.activation_ = str(self.activation)
-        mean, deviation = fitted.input_mean, fitted.input_deviation
-        if mean is not None and deviation is not None:
-            self.input_mean_ = mean[0] if single else np.stack(mean)
-            self.input_deviation_ = deviation[0] if single else np.stack(deviation)
-            found = fitted.standardisation
-            self._standardisation = found and (found.shift, found.scale)
-        before = self.loss_curve_ if going_on else []
-        held_before = (going_on and self.validation_loss_curve_) or []
-        self.loss_curve_ = before + fitted.loss_curve
-        curve = held_before + fitted.validation_loss_curve
-        self.validation_loss_curve_ = curve or None
-        self.best_loss_ = float(fitted.best_loss)
-        self.n_iter_ = fitted.n_iter
-
-    def _warn_of_ending(self, ending: FittedMembers, *, watched: bool) -> None:
-        """Warn when a training ended too early."""
-        if ending.interrupted:
-            warnings.warn(
-                f"Training was interrupted by the user after {self.n_iter_} epochs. "
-                "The weights that it had by then are kept.",
-                UserWarning,
-                stacklevel=3,
-            )
-        elif not (watched or ending.converged):
-            self._warn_if_still_falling()
-
-    def _warn_if_diverged(self, ending: FittedMembers) -> None:
-        """Warn when a training without any overflow ended far above its beginning."""
-        if ending.worst_loss > LARGEST_LOSS_RATIO * ending.prior_loss + LOSS_SLACK:
-            warnings.warn(
-                f"Training ended at a loss of {ending.worst_loss:.4g} nats, where the "
-                f"class frequencies alone have {ending.prior_loss:.4g}. The likely "
-                f"cause is learning_rate_init={self.learning_rate_init!r}: lower it, "
-                "or put a StandardScaler in front.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-    def _warn_if_still_falling(self) -> None:
-        """Warn when ``max_iter`` ended a training that still got better."""
-        if self.learning_rate == "cosine" and self.solver != "lbfgs":
-            return
-        advice = "Raise max_iter or learning_rate_init, or set learning_rate='cosine'."
-        if self.solver == "lbfgs":
-            advice = "Raise max_iter, max_fun or tol."
-        warnings.warn(
-            f"max_iter={self.max_iter} was reached before the training loss "
-            f"({self.loss_curve_[-1]:.4g} now) settled within tol={self.tol:g}. "
-            f"{advice}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-    def _networks(self) -> list[FittedNetwork]:
-        """Return the members' networks."""
-        mean = getattr(self, "input_mean_", None)
-        deviation = getattr(self, "input_deviation_", None)
-        if self.coefs_[0].ndim == 2:
-            return [
-                FittedNetwork(
-                    self.coefs_, self.intercepts_, self.activation_, mean, deviation
-                )
-            ]
-        return [
-            FittedNetwork(
-                [coef[member] for coef in self.coefs_],
-                [intercept[member] for intercept in self.intercepts_],
-                self.activation_,
-                None if mean is None else mean[member],
-                None if deviation is None else deviation[member],
-            )
-            for member in range(len(self.coefs_[0]))
-        ]
-
-    def _score(self, X: Any, score: Callable[[Any, list[FittedNetwork]], Any]) -> Any:
-        """Return what ``score`` makes of the rows and the members' networks."""
-        if not hasattr(self, "coefs_"):  # the check reads the tags: 8 us of a row's 200
-            check_is_fitted(self, "coefs_")
-        # The forward pass looks for nan and inf in rows that are in the cache already;
-        # a look at the whole table before is a tenth of the time for many rows.
-        features = checked_features(self, X, ensure_all_finite=False)
-        try:
-            return score(features, self._networks())
-        except (UnscorableError, LogitOverflowError) as error:
-            checked_features(self, X, ensure_all_finite=True)
-            raise ValueError(self._blame(features, error)) from error
-
-    def _blame(self, features: Any, error: UnscorableError | LogitOverflowError) -> str:
-        """Return the sentence for the user about a row that has no score."""
-        dtype = self.coefs_[0].dtype
-        if isinstance(error, LogitOverflowError):
-            return (
-                f"X must hold values whose logits {dtype} can represent, got an "
-                f"overflow in row {error.row}. Put a StandardScaler in front."
-            )
-        name = self._column_names()[error.column]
-        return (
-            f"{name} must hold values that {dtype} can represent, "
-            f"got {_cell(features, error.row, error.column)!r} in row {error.row}."
-        )
-
-    def _out_of_fold(self, data: FitData, chosen: Splits) -> Any:
-        """Return each row's logit by the member that held it out."""
-        logits = np.full(data.n_given, np.nan)
-        for network, (_, held_out) in zip(self._networks(), chosen, strict=True):
-            rows = data.features[held_out]
-            logits[data.positions[held_out]] = member_logits(rows, [network])[0]
-        return logits
-
-
-def _cell(features: Any, row: int, column: int) -> float:
-    """Return one value of a table."""
-    return float(features[row, column])
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar as the number, text or truth value that it is."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _weighted(given: Rows, targets: Any, classes: Any, by_class: Any) -> FitData:
-    """Return the rows of positive weight, class weights included."""
-    from torch_binary_classifier.training.fitting import FitData
-
-    with np.errstate(over="ignore"):
-        weights = given.weights * by_class[targets.astype(np.intp)]
-    check_sum(weights)
-    features, n_given = given.features, len(weights)
-    kept = np.flatnonzero(weights > 0)
-    if len(kept) < n_given:
-        features, targets, weights = features[kept], targets[kept], weights[kept]
-    return FitData(features, targets, weights, classes, kept, n_given)
+        problem = problem_of(self, data, watched, going_on=going_on, max_iter=max_iter)
+        # Here a batched search takes over: its trainer has the fit wait and trains it
+        # together with others. A run that goes on has no company.
+        trainer = None if going_on else thread_trainer()
+        found = train_members(problem, trainer)
+        keep(self, data, problem, found)
+        return found

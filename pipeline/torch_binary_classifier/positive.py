@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from torch_binary_classifier.wording import listed, shown
+
 __all__ = ["PositiveClassifier", "with_positive"]
 
 
@@ -110,8 +112,10 @@ class PositiveClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Take over a fitted classifier."""
         known = fitted.classes_.tolist()
         if self.positive not in known:
-            labels = ", ".join(map(repr, known))
-            msg = f"positive must be one of the labels {labels}, got {self.positive!r}."
+            msg = (
+                f"positive must be one of the labels {listed(known)}, got "
+                f"{shown(self.positive)}."
+            )
             raise ValueError(msg)
         place = known.index(self.positive)
         self._order = [1 - place, place]

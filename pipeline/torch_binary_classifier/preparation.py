@@ -6,7 +6,6 @@ and nothing that pandas or torch bring.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Number
 from typing import Any
@@ -16,7 +15,8 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.forms import code
+from torch_binary_classifier.tables.missing import is_gap, is_missing_word
 from torch_binary_classifier.tables.times import FORMATS, fitting_formats, numbers
 
 __all__ = ["MISSING", "CategoriesAsTexts", "TimesAsNumbers"]
@@ -238,48 +238,20 @@ def _as_texts(column: Any, written: Callable[[Any], str]) -> list[str]:
 
 def _text(value: Any) -> str:
     """Return a category as text; a text is one already."""
-    if _is_missing(value):
+    if is_gap(value):
         return MISSING
-    return value if isinstance(value, str) else _code(value)
+    return value if isinstance(value, str) else code(value)
 
 
 def _code(value: Any) -> str:
-    """Return a category as the shortest text for the number that it is."""
-    if isinstance(value, str):
-        value = _read_code(value)
-    if _is_missing(value):
-        return MISSING
-    if isinstance(value, bool | float | np.bool_ | np.floating):
-        whole = np.isfinite(value) and value == int(value)
-        return str(int(value) if whole else value)
-    return str(value)
-
-
-def _read_code(text: str) -> Any:
-    """Return the number, the truth value or the gap that a text stands for."""
-    word = text.strip().lower()
-    if word in MISSING_WORDS:
-        return None
-    if word in {"true", "false"}:
-        return word == "true"
-    try:
-        return int(word)
-    except ValueError:
-        with contextlib.suppress(ValueError):
-            return float(word)
-    return text
+    """Return a category that may be a number as text."""
+    is_missing = is_missing_word(value) if isinstance(value, str) else is_gap(value)
+    return MISSING if is_missing else code(value)
 
 
 def _is_number(value: Any) -> bool:
     """Return whether a value is a number, a truth value or missing."""
-    return isinstance(value, Number | np.bool_) or _is_missing(value)
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a value marks a missing cell: None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-        return True
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+    return isinstance(value, Number | np.bool_) or is_gap(value)
 
 
 def _format(cells: Any, name: str) -> str:

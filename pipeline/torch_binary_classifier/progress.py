@@ -1,114 +1,99 @@
-"""A line on the terminal that tells how far a search is.
-
-Knows counts only.
-"""
+"""A line that tells how far some work is; knows words and streams, not the work."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
-from torch_binary_classifier.training.fitting import Training
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
-LINE_SECONDS = 0.1  # between two states of the line on the terminal
+# A line on a terminal is drawn often; a log gets another one now and then.
+TERMINAL_SECONDS, LOG_SECONDS = 0.1, 10.0
 
 
-class Line:
-    """A line on the terminal that tells how far the training is.
+class ProgressLine:
+    """Words and a bar, drawn anew on a terminal; elsewhere plain lines.
 
     Parameters
     ----------
-    verbose : int
-        0 for none.
-    stream : text stream, default=None
-        By default standard error. Nothing is shown where it is no terminal.
+    stream : text file
+        Where the line goes.
+
+    Notes
+    -----
+    What takes less than the time between two lines shows none.
     """
 
-    def __init__(self, verbose: int, stream: TextIO | None = None) -> None:
-        self.verbose = verbose
-        self.stream = stream
-
-    @contextmanager
-    def shown(self, count: EpochCount | TaskCount) -> Iterator[Callable[..., None]]:
-        """Show the line while a count goes up; yield what moves it on."""
-        stream = sys.stderr if self.stream is None else self.stream
-        if not (self.verbose and stream.isatty()):
-            yield lambda *_: None
-            return
-        last = 0.0
-
-        def advance(*done: int) -> None:
-            nonlocal last
-            count.reach(*done)
-            now = time.monotonic()
-            if now - last >= LINE_SECONDS:
-                last = now
-                stream.write(f"\r{count.describe()}\x1b[K")
-                stream.flush()
-
-        try:
-            yield advance
-        finally:
-            stream.write(f"\r{count.describe(finished=True)}\x1b[K\n")
-            stream.flush()
-
-
-class TaskCount:
-    """How many tasks other processes have sent back."""
-
-    def __init__(self, n_tasks: int) -> None:
-        self.n_tasks = n_tasks
-        self.n_done = 0
-        self.start = time.monotonic()
-
-    def reach(self, n_done: int) -> None:
-        """Record that some tasks are done."""
-        self.n_done += n_done
-
-    def describe(self, *, finished: bool = False) -> str:
-        """Return the line's text."""
-        seconds = time.monotonic() - self.start
-        if finished:
-            return f"ran {self.n_done} tasks in {seconds:.1f} s"
-        left = seconds * (self.n_tasks / max(1, self.n_done) - 1)
-        return f"ran {self.n_done} of {self.n_tasks} tasks, about {left:.0f} s left"
-
-
-class EpochCount:
-    """How many members and epochs of a batch are trained."""
-
-    def __init__(self, trainings: Sequence[Training]) -> None:
-        self.wanted = {
-            (fit, place): member.hyperparameters.max_iter
-            for fit, training in enumerate(trainings)
-            for place, member in enumerate(training.members)
-        }
-        self.reached = dict.fromkeys(self.wanted, 0)
-        self.n_epochs = 0
-        self.n_trained = 0
-        self.start = time.monotonic()
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._pause = TERMINAL_SECONDS if self._is_terminal else LOG_SECONDS
+        self._last = time.monotonic()
+        self._drawn: Progress | None = None
         self._lock = threading.Lock()
 
-    def reach(self, fit: int, place: int, epoch: int) -> None:
-        """Record that a member has ended an epoch; several threads may."""
-        with self._lock:
-            self.n_epochs += epoch - self.reached[fit, place]
-            self.reached[fit, place] = epoch
-            self.n_trained += epoch == self.wanted[fit, place]
+    def show(self, words: Callable[[], str], fraction: float | None = None) -> None:
+        """Show how far the work is, unless the last line is quite new.
 
-    def describe(self, *, finished: bool = False) -> str:
-        """Return the line's text."""
-        n_members = len(self.wanted)
-        total = sum(self.wanted.values())
-        seconds = time.monotonic() - self.start
-        if finished:
-            return f"trained {n_members} members in {seconds:.1f} s"
-        left = seconds * (total / max(1, self.n_epochs) - 1)
-        return (
-            f"trained {self.n_trained} of {n_members} members, {self.n_epochs:,} of "
-            f"{total:,} epochs, at most {left:.0f} s left"
+        Parameters
+        ----------
+        words : callable
+            Returns the line's text; not called where nothing is shown.
+        fraction : float, default=None
+            How much of the work is done, from 0 to 1; None where nobody knows.
+        """
+        with self._lock:  # work may be done in several threads
+            now = time.monotonic()
+            if now - self._last < self._pause:
+                return
+            self._last = now
+            if self._is_terminal:
+                self._draw(words(), fraction)
+            else:
+                self._stream.write(f"{words()}\n")
+                self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line off the terminal, to make room for what comes next."""
+        with self._lock:
+            if self._drawn is not None:
+                self._drawn.stop()
+                self._drawn = None
+
+    def _draw(self, words: str, fraction: float | None) -> None:
+        """Draw the line in place of the last one."""
+        if self._drawn is None:
+            self._drawn = _drawing(self._stream)
+            self._drawn.add_task("")
+        (task,) = self._drawn.task_ids
+        total = None if fraction is None else 1.0
+        self._drawn.update(
+            task, description=words, total=total, completed=fraction or 0.0
         )
+        self._drawn.start()  # once
+        self._drawn.refresh()
+
+
+def _drawing(stream: TextIO) -> Progress:
+    """Return what draws a line on a terminal; other output stays as it is."""
+    # Not above: rich takes longer to import than most tables take to score.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    return Progress(
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="crop"),
+        ),
+        BarColumn(),
+        console=Console(file=stream, force_terminal=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-__all__ = ["label", "listed", "name", "parameters", "plain"]
+__all__ = ["listed", "name", "one_line", "parameters", "plain", "shown"]
 
 
 def plain(text: str) -> str:
@@ -34,6 +35,27 @@ def plain(text: str) -> str:
     )
 
 
+def one_line(message: object) -> str:
+    r"""Return a message without line breaks and repeated blanks.
+
+    Parameters
+    ----------
+    message : object
+        The message, an exception for example.
+
+    Returns
+    -------
+    str
+        Its words, one blank between two of them.
+
+    Examples
+    --------
+    >>> one_line(ValueError("first\n  second\n"))
+    'first second'
+    """
+    return " ".join(str(message).split())
+
+
 def name(column: object) -> str:
     r"""Return the name of a column, in quotes where it needs some.
 
@@ -57,13 +79,13 @@ def name(column: object) -> str:
     return text if text and clear else repr(text)
 
 
-def label(value: object) -> str:
-    """Return a class label as the user would write it.
+def shown(value: object) -> str:
+    """Return a value as its user would write it.
 
     Parameters
     ----------
     value : object
-        The label: a text, a number or a truth value, of Python or of NumPy.
+        A parameter, a label or a sequence or dict of them, of Python or of NumPy.
 
     Returns
     -------
@@ -73,11 +95,19 @@ def label(value: object) -> str:
     Examples
     --------
     >>> import numpy as np
-    >>> print(label(np.int64(0)), label(np.str_("no")), label(True))
-    0 'no' True
+    >>> print(shown(np.int64(0)), shown(np.str_("no")), shown((np.float64(0.5), True)))
+    0 'no' (0.5, True)
     """
-    item = getattr(value, "item", None)
-    return repr(item() if callable(item) else value)
+    return repr(_of_python(value))
+
+
+def _of_python(value: Any) -> Any:
+    """Return NumPy's scalars, also within others, as Python's."""
+    if type(value) in {list, tuple}:
+        return type(value)(map(_of_python, value))
+    if type(value) is dict:
+        return {_of_python(key): _of_python(item) for key, item in value.items()}
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def listed(values: Sequence[object], n_shown: int = 10) -> str:
@@ -100,9 +130,9 @@ def listed(values: Sequence[object], n_shown: int = 10) -> str:
     >>> listed(["a", "b", "c"], 2)
     "'a', 'b' and 1 more"
     """
-    shown = ", ".join(map(label, values[:n_shown]))
+    first = ", ".join(map(shown, values[:n_shown]))
     rest = len(values) - n_shown
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return f"{first} and {rest} more" if rest > 0 else first
 
 
 def parameters(values: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""The command `demo`: the whole way on real data."""
+"""From a table to scores of another process; the whole way, on real data."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import replaced_file, save
 from torch_binary_classifier.scoring import open_writer, read_table
 
-__all__ = ["demo"]
+__all__ = ["demonstrate"]
 
 DEMO_TARGET = "diagnosis"
 
 
-def demo(folder: Path, *, stream: Output) -> None:
+def demonstrate(folder: Path, *, stream: Output) -> None:
     """Tune, save and score on real data, and report each step.
 
     Parameters

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from torch_binary_classifier.exceptions import OutputError
 
-__all__ = ["folder_for_output", "make_folder"]
+__all__ = ["MODELS", "folder_for_output", "make_folder"]
+
+# Where files go unless the user says otherwise.
+MODELS = Path("models")
 
 
 def make_folder(folder: Path) -> None:

@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.missing import where_missing
+from torch_binary_classifier.tables.numbers import NUMBER
 from torch_binary_classifier.tables.times import FORMATS, unread
 
 __all__ = ["counts_rows", "is_index", "is_unresolved", "nearly"]
 
 # From this share of cells on, the others are told as odd ones.
 NEARLY = 2 / 3
-_PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 # Numbers that are written otherwise than this package reads them.
 OTHERWISE = {
     "numbers with thousands separators": r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?",
-    "percentages": _PLAIN + r" ?%",
+    "percentages": NUMBER + r" ?%",
     "numbers with a decimal comma": r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+",
     "amounts of money": r"[+-]?[$€£¥] ?[+-]?[0-9][0-9,.]*|[+-]?[0-9][0-9,.]* ?[$€£¥]",
 }
@@ -122,8 +122,7 @@ holds '12.5%'
     is taken for text, because row 3 (rows are counted from 0) holds 'unknown'
     """
     words = pc.utf8_trim_whitespace(cells)
-    gaps = pc.is_in(pc.utf8_lower(words), value_set=pa.array(MISSING_WORDS))
-    present = ~_mask(pc.or_(pc.fill_null(gaps, True), words.is_null()))
+    present = ~_mask(where_missing(cells))
     looks, odd = _most_like(words, present)
     if looks is not None:
         name, like = looks
@@ -143,7 +142,7 @@ def _most_like(
 ) -> tuple[tuple[str, NDArray[np.bool_]] | None, NDArray[np.bool_] | None]:
     """Return the kind that most texts are and where, and where the odd ones are."""
     n_needed = NEARLY * present.sum()
-    plain = _matches(words, _PLAIN) & present
+    plain = _matches(words, NUMBER) & present
     found: tuple[str, NDArray[np.bool_]] | None = None
     fits = plain
     for name, like in _kinds(words):
@@ -197,9 +196,8 @@ def _exact(cells: Any) -> list[Decimal]:
     """Return the numbers of a file as they are; none where floats hold them anyway."""
     if pa.types.is_floating(cells.type) or pa.types.is_boolean(cells.type):
         return []
-    texts = pc.utf8_trim_whitespace(pc.cast(cells, pa.string())).to_pylist()
-    gaps = {None, *MISSING_WORDS}
-    known = [t for t in texts if t is not None and t.lower() not in gaps]
+    texts = pc.utf8_trim_whitespace(pc.cast(cells, pa.string()))
+    known = texts.filter(pc.invert(where_missing(texts))).to_pylist()
     if any(text.lower() in {"true", "false"} for text in known):
         return []
     return [Decimal(text) for text in known]

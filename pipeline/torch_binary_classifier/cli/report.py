@@ -70,7 +70,7 @@ def write_positive(labels: Any, positive: object, stream: Output) -> None:
     """
     (other,) = (label for label in labels if label != positive)
     stream.write(
-        f"The probability is that of {wording.label(positive)} (--positive "
+        f"The probability is that of {wording.shown(positive)} (--positive "
         f"{wording.name(other)} for the other class)\n"
     )
 

@@ -1,4 +1,4 @@
-"""The command `train`: from a table to a saved Pipeline."""
+"""From a table to a saved Pipeline; knows no arguments."""
 
 from __future__ import annotations
 

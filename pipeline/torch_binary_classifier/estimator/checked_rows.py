@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,28 +17,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import validate_data
 
 from torch_binary_classifier.estimator.weights import row_weights
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Checked rows.
-
-    Parameters
-    ----------
-    features : ndarray or CSR matrix of shape (n_rows, n_features)
-    labels : ndarray of shape (n_rows,)
-    weights : ndarray of shape (n_rows,)
-        Weights >= 0, class weights not included.
-    """
-
-    features: Any
-    labels: Any
-    weights: NDArray[np.float64]
+from torch_binary_classifier.wording import shown
 
 
 def checked_rows(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool
-) -> Rows:
+) -> tuple[Any, Any, NDArray[np.float64]]:
     """Check features, labels and weights.
 
     Parameters
@@ -53,7 +36,10 @@ def checked_rows(
 
     Returns
     -------
-    Rows
+    features : ndarray or CSR matrix of shape (n_rows, n_features)
+    labels : ndarray of shape (n_rows,)
+    weights : ndarray of shape (n_rows,)
+        Weights >= 0, class weights not included.
 
     Raises
     ------
@@ -70,7 +56,7 @@ def checked_rows(
             accept_large_sparse=True,
             dtype=[np.float64, np.float32],
         )
-        return Rows(features, labels, row_weights(features, sample_weight))
+        return features, labels, row_weights(features, sample_weight)
 
 
 def checked_features(estimator: Any, X: Any, *, ensure_all_finite: bool) -> Any:
@@ -84,6 +70,13 @@ def checked_features(estimator: Any, X: Any, *, ensure_all_finite: bool) -> Any:
             dtype=[np.float64, np.float32],
             ensure_all_finite=ensure_all_finite,
         )
+
+
+def column_names(estimator: Any) -> list[str]:
+    """Return the names of an estimator's columns, or their numbers."""
+    if hasattr(estimator, "feature_names_in_"):
+        return [repr(str(name)) for name in estimator.feature_names_in_]
+    return [f"column {number}" for number in range(estimator.n_features_in_)]
 
 
 @contextmanager
@@ -138,7 +131,7 @@ def two_classes(y: Any, known: Any) -> Any:
     if len(found) < 2:
         msg = (
             "y must hold 2 classes, but the data contains only one class: "
-            f"{found.tolist()[0]!r}."
+            f"{shown(found[0])}."
         )
         raise ValueError(msg)
     return found
@@ -151,5 +144,5 @@ def check_labels(y: Any, known: Any) -> None:
         raise ValueError(msg)
     unknown = np.setdiff1d(y, known)
     if len(unknown):
-        msg = f"y must hold the labels {known}, got {unknown.tolist()[0]!r}."
+        msg = f"y must hold the labels {known}, got {shown(unknown[0])}."
         raise ValueError(msg)

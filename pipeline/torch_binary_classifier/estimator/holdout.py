@@ -7,13 +7,16 @@ earlier fit that it goes on from.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from torch_binary_classifier.estimator.training_data import TrainingData
+from torch_binary_classifier.interface.problem import WeightedRows
+from torch_binary_classifier.wording import shown
 
 NOBODY = -1
 DIGEST_ELEMENTS = 1 << 20
@@ -22,20 +25,33 @@ DIGEST_ELEMENTS = 1 << 20
 Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
-@dataclass(frozen=True)
-class HeldOutRows:
-    """What a fit that goes on must know of the rows that were held out before.
+# The member that holds a row out, or -1, for each row of positive weight, and what
+# tells the table that these are rows of. It is part of the fitted state: no class.
+HeldOut = tuple[NDArray[Any], bytes]
 
-    Parameters
-    ----------
-    holders : ndarray of int of shape (n_rows,)
-        The member that holds a row out, or -1, for each row of positive weight.
-    digest : bytes
-        Tells the table that these are rows of.
+
+def splits_of(
+    estimator: Any, data: TrainingData, seed: int, *, watched: bool, going_on: bool
+) -> Splits | None:
+    """Return each member's (training rows, held-out rows); remember them if need be.
+
+    A fit that goes on holds out what the fits before it have held out.
     """
-
-    holders: NDArray[Any]
-    digest: bytes
+    before: HeldOut | None = estimator.__dict__.pop("_held_out", None)
+    if watched or not estimator.early_stopping:
+        return None
+    if going_on:
+        holders, _ = estimator._held_out = held_out_again(before, data)
+        return splits(holders, estimator.n_members)
+    holders = draw_holders(
+        data.rows.targets,
+        n_members=estimator.n_members,
+        validation_fraction=estimator.validation_fraction,
+        seed=seed,
+    )
+    if estimator.warm_start:
+        estimator._held_out = (holders, table_digest(data.rows, data.positions))
+    return splits(holders, estimator.n_members)
 
 
 def draw_holders(
@@ -83,7 +99,7 @@ def draw_holders(
     if smallest < n_members:
         msg = (
             f"n_members must be at most the number of rows of the rarer class, "
-            f"{smallest}, with early_stopping=True, got {n_members!r}."
+            f"{smallest}, with early_stopping=True, got {shown(n_members)}."
         )
         raise ValueError(msg)
     folds = StratifiedKFold(n_members, shuffle=True, random_state=seed)
@@ -99,7 +115,8 @@ def _holdout(classes: Any, smallest: int, fraction: float, seed: int) -> Any:
     if smallest < 2 or n_held_out < 2 or n_rows - n_held_out < 2:
         msg = (
             f"validation_fraction must leave rows of both classes on both sides, "
-            f"got {fraction!r} of {n_rows} rows. Set early_stopping=False or add data."
+            f"got {shown(fraction)} of {n_rows} rows. Set "
+            "early_stopping=False or add data."
         )
         raise ValueError(msg)
     _, held_out = train_test_split(
@@ -108,12 +125,7 @@ def _holdout(classes: Any, smallest: int, fraction: float, seed: int) -> Any:
     return held_out
 
 
-def held_out_again(
-    before: HeldOutRows | None,
-    features: Any,
-    targets: NDArray[np.float64],
-    positions: NDArray[np.intp],
-) -> HeldOutRows:
+def held_out_again(before: HeldOut | None, data: TrainingData) -> HeldOut:
     """Return the rows that earlier fits held out; refuse what may not be them."""
     remedy = "Pass X_val, or set warm_start=False to start anew."
     if before is None:
@@ -123,7 +135,7 @@ def held_out_again(
             f"been trained on. {remedy}"
         )
         raise ValueError(msg)
-    if table_digest(features, targets, positions) != before.digest:
+    if table_digest(data.rows, data.positions) != before[1]:
         msg = (
             "X, y and the rows of positive weight must be those of the previous fit "
             "with warm_start=True and early_stopping=True, got another table: rows to "
@@ -141,27 +153,19 @@ def splits(holders: NDArray[Any], n_members: int) -> Splits:
     ]
 
 
-def table_digest(
-    features: Any, targets: NDArray[np.float64], positions: NDArray[np.intp]
-) -> bytes:
-    """Return what tells a table from any other one.
+def table_digest(rows: WeightedRows, positions: NDArray[np.intp]) -> bytes:
+    """Return what tells a table's rows of positive weight from any other's.
 
-    Parameters
-    ----------
-    features : ndarray or CSR matrix of shape (n_rows, n_features)
-        Rows of positive weight; equal numbers count as equal however they are stored.
-    targets : ndarray of shape (n_rows,)
-        0.0 or 1.0.
-    positions : ndarray of shape (n_rows,)
-        Their places in the table as given.
+    Equal numbers count as equal however they are stored.
     """
+    features = rows.features
     found = hashlib.blake2b(repr(features.shape).encode(), digest_size=16)
     found.update(positions.astype(np.int64).tobytes())
-    found.update(targets.astype(np.int8).tobytes())
+    found.update(rows.targets.astype(np.int8).tobytes())
     step = max(1, DIGEST_ELEMENTS // max(1, features.shape[1]))
     for start in range(0, features.shape[0], step):
-        rows: Any = features[start : start + step]
+        chunk: Any = features[start : start + step]
         if scipy.sparse.issparse(features):
-            rows = rows.toarray()
-        found.update((rows.astype(np.float64) + 0.0).tobytes())  # -0.0 becomes 0.0
+            chunk = chunk.toarray()
+        found.update((chunk.astype(np.float64) + 0.0).tobytes())  # -0.0 becomes 0.0
     return found.digest()

@@ -22,6 +22,7 @@ LARGEST_OFFSET = 30.0
 # over 1.
 SMALLEST_SPREAD = 0.3
 SMALLEST_SAMPLE = 10  # fewer rows may all lie close together by chance
+AT_UNIT_SCALE = 0.05  # a standardised column's distance, of a sample of its rows
 
 
 @dataclass(frozen=True)
@@ -141,19 +142,63 @@ def sampled(features: Any) -> Any:
     return features[:: max(1, features.shape[0] // SAMPLE_ROWS)]
 
 
-def describe(scale: InputScale, names: Sequence[str], worst: int = 3) -> str:
-    """Return a sentence that names the columns furthest from unit scale."""
+def describe(features: Any, names: Sequence[str], worst: int = 3) -> str:
+    """Return a sentence that names the columns furthest from unit scale, or nothing."""
+    scale = measure(features)
     off = np.flatnonzero(scale.off)
+    if not len(off):
+        return ""
     size = np.maximum(scale.rms, np.finfo(float).tiny)[off]
     distance = (
         np.abs(np.log(size)) + np.minimum(scale.offset[off], 1e6) / LARGEST_OFFSET
     )
     order = off[np.argsort(-distance, kind="stable")][:worst]
     columns = ", ".join(f"{names[column]} ({place(scale, column)})" for column in order)
+    undivided = taken_for_constant(scale, features.shape[0])
+    undivided |= left_undivided(features, scale)
+    remedies = []
+    if not undivided[off].all():
+        remedies.append("Put a StandardScaler in front, or set input_norm='batch'.")
+    if undivided[order].any():
+        lost = ", ".join(names[column] for column in order if undivided[column])
+        remedies.append(
+            "A StandardScaler takes a column for constant, and leaves it undivided, "
+            "whose values differ too little beside their mean: subtract a constant "
+            f"from {lost} first, or drop it if it only numbers the rows."
+        )
     return (
         f"The input is not on the scale a network learns from; worst columns: "
-        f"{columns}. Put a StandardScaler in front, or set input_norm='batch'."
+        f"{columns}. {' '.join(remedies)}"
     )
+
+
+def taken_for_constant(scale: InputScale, n_rows: int) -> NDArray[np.bool_]:
+    """Return which columns, of so many rows, a StandardScaler would not divide.
+
+    It counts on an error of its mean of one rounding per row.
+    """
+    rounding = n_rows * np.finfo(np.float64).eps * np.abs(scale.mean)
+    return (scale.spread > 0) & (scale.deviation < rounding)
+
+
+def left_undivided(features: Any, scale: InputScale) -> NDArray[np.bool_]:
+    """Return which columns a StandardScaler in front seems not to have divided.
+
+    It divided the others. Here it has left values near 0 that are whole multiples of
+    what rounding left of them before, which is not finer than the limit of
+    ``taken_for_constant``.
+    """
+    near = (np.abs(scale.mean) < scale.deviation) & scale.large
+    others = ~scale.off & (scale.spread > 0)
+    at_unit = np.hypot(scale.mean, scale.deviation - 1)[others] < AT_UNIT_SCALE
+    if scipy.sparse.issparse(features) or not (at_unit.any() and at_unit.all()):
+        return np.zeros_like(near)
+    # The power of two below an eighth of the limit, for the roundings on the way.
+    _, exponents = np.frexp(scale.rms[near] / (8 * features.shape[0]))
+    with np.errstate(over="ignore"):
+        steps = sampled(features)[:, near] / np.ldexp(1.0, exponents - 1)
+    near[near] = (steps == np.rint(steps)).all(axis=0)
+    return near
 
 
 def place(scale: InputScale, column: int) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Protocol
 
+from torch_binary_classifier.wording import shown
+
 
 class Rule(Protocol):
     """What a parameter value has to fulfil."""
@@ -146,5 +148,5 @@ def check_parameters(values: Mapping[str, object], rules: Mapping[str, Rule]) ->
     """
     for name, rule in rules.items():
         if not rule.accepts(values[name]):
-            msg = f"{name} must be {rule}, got {values[name]!r}."
+            msg = f"{name} must be {rule}, got {shown(values[name])}."
             raise ValueError(msg)

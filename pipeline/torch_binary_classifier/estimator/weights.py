@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight
 
 from torch_binary_classifier.estimator.rules import Number
+from torch_binary_classifier.wording import shown
 
 BALANCED = "balanced"
 CLASS_WEIGHT = Number(low=0)
@@ -56,13 +57,16 @@ def check_class_weight(class_weight: Any) -> None:
     if class_weight is None or balanced:
         return
     if not isinstance(class_weight, dict):
-        msg = f"class_weight must be None, 'balanced' or a dict, got {class_weight!r}."
+        msg = (
+            "class_weight must be None, 'balanced' or a dict, got "
+            f"{shown(class_weight)}."
+        )
         raise ValueError(msg)
     for label, weight in class_weight.items():
         if not CLASS_WEIGHT.accepts(weight):
             msg = (
-                f"class_weight must be {CLASS_WEIGHT} for every label, got {weight!r} "
-                f"for {label!r}."
+                f"class_weight must be {CLASS_WEIGHT} for every label, got "
+                f"{shown(weight)} for {shown(label)}."
             )
             raise ValueError(msg)
 
@@ -115,6 +119,9 @@ def class_weights(
     labels = classes.tolist()
     unknown = [key for key in class_weight if key not in labels]
     if unknown:
-        msg = f"class_weight must have the labels {labels} as keys, got {unknown[0]!r}."
+        msg = (
+            f"class_weight must have the labels {labels} as keys, got "
+            f"{shown(unknown[0])}."
+        )
         raise ValueError(msg)
     return np.array([float(class_weight.get(label, 1)) for label in labels])

@@ -20,9 +20,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf, expit, log_expit
+from scipy.special import expit
 
 from torch_binary_classifier.blas_threads import OneBlasThread
+from torch_binary_classifier.inference.activations import ACTIVATIONS
+from torch_binary_classifier.inference.ensemble import ensemble_logit
 
 Array = NDArray[Any]
 
@@ -37,48 +39,6 @@ CHUNK_BYTES = 2**19
 TASK_WORK = 2**22
 TASKS_PER_THREAD = 8  # so that no thread waits long for another one at the end
 MAX_THREADS = 8  # more would mostly wait for the interpreter's lock
-
-SELU_ALPHA = 1.6732632423543772
-SELU_SCALE = 1.0507009873554805
-LEAST_EXACT_PROBABILITY = 1e-290  # far above the subnormal numbers
-
-
-def _relu(values: Array, zeros: Array) -> Array:
-    np.maximum(values, zeros, out=values)
-    return values
-
-
-def _silu(values: Array, _zeros: Array) -> Array:
-    values *= expit(values)
-    return values
-
-
-def _gelu(values: Array, _zeros: Array) -> Array:
-    phi = 0.5 * (1.0 + erf(values * np.sqrt(0.5).astype(values.dtype)))
-    values *= phi.astype(values.dtype)
-    return values
-
-
-def _selu(values: Array, zeros: Array) -> Array:
-    negative = np.expm1(np.minimum(values, zeros)) * SELU_ALPHA
-    return np.multiply(np.maximum(values, zeros) + negative, SELU_SCALE, out=values)
-
-
-def _identity(values: Array, _zeros: Array) -> Array:
-    return values
-
-
-# In place. The zeros have the shape of the values: a maximum with a scalar has no
-# vector loop in NumPy and takes 5 times as long.
-ACTIVATIONS: dict[str, Callable[[Array, Array], Array]] = {
-    "gelu": _gelu,
-    "identity": _identity,
-    "logistic": lambda values, _: expit(values, out=values),
-    "relu": _relu,
-    "selu": _selu,
-    "silu": _silu,
-    "tanh": lambda values, _: np.tanh(values, out=values),
-}
 
 
 @dataclass(frozen=True)
@@ -380,54 +340,3 @@ def _tiled(vector: Array, n_tiles: int) -> Array:
     tiles = np.empty((n_tiles, len(vector), BLOCK_ROWS), vector.dtype)
     tiles[...] = vector[:, np.newaxis]
     return tiles
-
-
-def ensemble_logit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    r"""Return the logit of the members' mean probability, shape (n_rows,).
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n_members, n_rows)
-        Members' logits, in nats.
-
-    Notes
-    -----
-    :math:`\log\sum_k \sigma(z_k) - \log\sum_k \sigma(-z_k)`, without rounding a
-    probability to 0 or 1. Members are added in their order: a sum along an axis would
-    take another order for one row than for many.
-
-    Examples
-    --------
-    >>> float(ensemble_logit(np.array([[-800.0], [-800.0]]))[0])
-    -800.0
-    """
-    if len(logits) == 1:
-        only: NDArray[np.float64] = logits[0]
-        return only
-    positive = _sum_of_members(expit(logits))
-    negative = _sum_of_members(expit(-logits))
-    least = LEAST_EXACT_PROBABILITY
-    result: NDArray[np.float64] = np.log(np.maximum(positive, least))
-    result -= np.log(np.maximum(negative, least))
-    extreme = np.minimum(positive, negative) < least
-    if extreme.any():
-        kept = logits[:, extreme]
-        result[extreme] = _log_sum_of_sigmoids(kept) - _log_sum_of_sigmoids(-kept)
-    return result
-
-
-def _log_sum_of_sigmoids(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the log of the members' sum of sigmoids where these would underflow."""
-    logarithms = log_expit(logits)
-    highest: NDArray[np.float64] = logarithms.max(axis=0)
-    total = _sum_of_members(np.exp(logarithms - highest))
-    result: NDArray[np.float64] = highest + np.log(total)
-    return result
-
-
-def _sum_of_members(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sum over the first axis, member after member."""
-    total: NDArray[np.float64] = values[0].copy()
-    for own in values[1:]:
-        total += own
-    return total

@@ -11,6 +11,7 @@ import joblib
 
 from torch_binary_classifier.exceptions import ArtefactError
 from torch_binary_classifier.persistence.replacement import replaced_file
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["load", "save"]
 
@@ -153,5 +154,5 @@ def _first_bytes(path: str | os.PathLike[str]) -> bytes | None:
 
 def _described(error: Exception) -> str:
     """Return an exception as a few words on one line."""
-    words = " ".join(str(error).split()).rstrip(".")
+    words = one_line(error).rstrip(".")
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -1,14 +1,13 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
-from torch_binary_classifier.scoring.columns import (
-    InputColumn,
-    InputColumns,
-    input_columns,
-)
+from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
 from torch_binary_classifier.scoring.drift import ColumnShares
+from torch_binary_classifier.scoring.following import input_columns
 from torch_binary_classifier.scoring.score import ScoreSummary, score_table
-from torch_binary_classifier.tables.files import open_table, read_table
-from torch_binary_classifier.tables.table import Chunk, as_frame, open_writer
+from torch_binary_classifier.tables.chunk import Chunk
+from torch_binary_classifier.tables.frame import as_frame
+from torch_binary_classifier.tables.reading import open_table, read_table
+from torch_binary_classifier.tables.writing import open_writer
 
 __all__ = [
     "Chunk",

@@ -12,12 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from torch_binary_classifier.scoring.columns import InputColumn
-from torch_binary_classifier.scoring.vocabulary import (
-    Vocabulary,
-    is_gap,
-    is_missing_word,
-)
-from torch_binary_classifier.tables.table import Chunk
+from torch_binary_classifier.scoring.vocabulary import Vocabulary
+from torch_binary_classifier.tables.chunk import Chunk
+from torch_binary_classifier.tables.missing import is_gap, is_missing_word
 
 __all__ = ["Cells", "read_cells"]
 

@@ -15,16 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from torch_binary_classifier.scoring.cells import Cells
-from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.chunk import Chunk
+from torch_binary_classifier.tables.frame import PANDAS
+from torch_binary_classifier.tables.kinds import is_text
+from torch_binary_classifier.tables.missing import where_missing
+from torch_binary_classifier.tables.numbers import NUMBER
 from torch_binary_classifier.tables.parquet_file import ParquetTable
-from torch_binary_classifier.tables.table import PANDAS, Chunk, Table
+from torch_binary_classifier.tables.table import Table
 
 __all__ = ["FileColumn", "file_columns", "read_as_file"]
 
 _TRUTHS = ("true", "false")
 # What fits into 64 bits.
 _WHOLE = r"^[+-]?[0-9]{1,18}$"
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,9 @@ def _read(chunk: Chunk, name: str, column: FileColumn) -> np.ndarray[Any, Any]:
 
 def _words(cells: Any) -> tuple[Any, int]:
     """Return the different texts that are not missing, and how many cells are."""
-    words = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    is_missing = pc.is_in(words, value_set=pa.array([*MISSING_WORDS, None]))
-    kept = words.filter(pc.invert(is_missing))
-    return kept.unique(), len(cells) - len(kept)
+    kept = cells.filter(pc.invert(where_missing(cells)))
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(kept))
+    return words.unique(), len(cells) - len(kept)
 
 
 def _kind(words: Any) -> str:
@@ -131,7 +133,7 @@ def _kind(words: Any) -> str:
         return "truth value"
     if pc.all(pc.match_substring_regex(words, _WHOLE)).as_py():
         return "whole"
-    is_number = pc.all(pc.match_substring_regex(words, _NUMBER)).as_py()
+    is_number = pc.all(pc.match_substring_regex(words, f"^{NUMBER}$")).as_py()
     return "number" if is_number else "text"
 
 
@@ -146,7 +148,7 @@ def _common(kinds: set[str]) -> Any:
 def _typed(chunk: Chunk, name: str, column: FileColumn) -> Any:
     """Return a column of a Parquet file in its own type."""
     cells = chunk.columns[name]
-    if cells.type in (pa.string(), pa.large_string(), pa.string_view()):
+    if is_text(cells.type):
         return chunk.texts(name)
     if column.has_gaps and pa.types.is_integer(cells.type):
         return pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)

@@ -14,22 +14,21 @@ import pyarrow as pa
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.persistence import replaced_file
 from torch_binary_classifier.scoring.cells import Cells, read_cells
-from torch_binary_classifier.scoring.columns import InputColumns, input_columns
+from torch_binary_classifier.scoring.columns import InputColumns
 from torch_binary_classifier.scoring.drift import ColumnShares
 from torch_binary_classifier.scoring.file_types import (
     FileColumn,
     file_columns,
     read_as_file,
 )
-from torch_binary_classifier.tables.files import open_table
-from torch_binary_classifier.tables.table import (
-    ROW_COUNT,
-    SUFFIXES,
-    Chunk,
-    Table,
-    as_frame,
-    open_writer,
-)
+from torch_binary_classifier.scoring.following import input_columns
+from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
+from torch_binary_classifier.tables.frame import as_frame
+from torch_binary_classifier.tables.reading import open_table
+from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
+from torch_binary_classifier.tables.table import Table
+from torch_binary_classifier.tables.writing import open_writer
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["ScoreSummary", "score_table"]
 
@@ -129,8 +128,8 @@ def score_table(
     for which these columns are read once more before anything is scored.
     """
     suffix = Path(out).suffix.lower()
-    if suffix not in SUFFIXES:
-        msg = f"out must end in {', '.join(SUFFIXES)}, got {str(out)!r}."
+    if suffix not in WRITE_SUFFIXES:
+        msg = f"out must end in {', '.join(WRITE_SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
     table = open_table(data, separator=separator, encoding=encoding)
@@ -243,7 +242,7 @@ def _unfit_message(
     chunk: Chunk, cells: Mapping[str, np.ndarray[Any, Any]], error: Exception
 ) -> str:
     """Describe why the model refused a chunk, by the missing number if that is it."""
-    words = " ".join(str(error).split()).rstrip(".")
+    words = one_line(error).rstrip(".")
     gap = _first_gap(cells) if "NaN" in words else None
     if gap is not None:
         name, row = gap

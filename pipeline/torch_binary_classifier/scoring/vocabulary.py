@@ -1,40 +1,19 @@
-"""Canonical forms of single cells; knows neither tables nor estimators.
-
-The same category is written in many ways: 1, 1.0 and 01; True and true; a date and its
-midnight. What is the same has the same form here.
-"""
+"""The categories that an encoder knows, by all their writings; knows no tables."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
 
-from torch_binary_classifier.tables.missing import MISSING_WORDS
+from torch_binary_classifier.tables.forms import NUMBERS, TIMES, forms, text_form
+from torch_binary_classifier.tables.missing import is_gap
 
-__all__ = ["Kind", "Vocabulary", "is_gap", "is_missing_word"]
+__all__ = ["Kind", "Vocabulary"]
 
 Kind = Literal["number", "text", "truth value", "time"]
-
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-# More digits than these overflow a float.
-_WHOLE = re.compile(r"[+-]?[0-9]{1,300}")
-_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TRUTHS = {"true": True, "false": False}
-_NUMBERS = (int, float, Decimal, np.number)
-_MOMENTS = (date, np.datetime64)
-_DURATIONS = (timedelta, np.timedelta64)
-_TIMES = (*_MOMENTS, *_DURATIONS, time)
-_LARGEST_SINGLE = float(np.finfo(np.float32).max)
-_FINE_UNITS = ("ns", "ps", "fs", "as")
 
 
 class Vocabulary:
@@ -74,10 +53,10 @@ class Vocabulary:
         genuine = [c for c in known if c not in fills]
         self.kind: Kind = _kind(genuine or known, categories)
         self.is_typed = all(array.dtype != object for array in categories)
-        forms = {form for category in genuine for form in _forms(category)}
+        known_forms = {form for category in genuine for form in forms(category)}
         # Only they may have lost the last digits of a whole number.
         self._is_floating = any(isinstance(c, float | np.floating) for c in genuine)
-        self._is_binary = forms <= {0, 1, ("truth", False), ("truth", True)}
+        self._is_binary = known_forms <= {0, 1, ("truth", False), ("truth", True)}
         # A category of text is found as it is written before any other.
         self._written = {str(c): c for c in known if not isinstance(c, str)}
         self._written |= {c: c for c in known if isinstance(c, str)}
@@ -129,7 +108,7 @@ class Vocabulary:
             return str(cell)
         if not isinstance(cell, str):
             return cell
-        form = _text_form(cell)
+        form = text_form(cell)
         match (self.kind, form):
             case ("number", int() | float()):
                 return form
@@ -143,57 +122,13 @@ class Vocabulary:
 
     def _forms(self, cell: object) -> Iterator[Hashable]:
         """Yield the canonical forms of a cell; 1 is True where all is 0 or 1."""
-        for form in _forms(cell):
+        for form in forms(cell):
             if isinstance(form, tuple) and form[0] == "truth" and self._is_binary:
                 yield int(form[1])
                 continue
             yield form
             if isinstance(form, int) and self._is_floating:
                 yield float(form)
-
-
-def is_gap(value: object) -> bool:
-    """Return whether a cell or category stands for a missing value.
-
-    Parameters
-    ----------
-    value : object
-        A scalar.
-
-    Returns
-    -------
-    bool
-        True for None, NaN, NaT and pandas' NA.
-
-    Examples
-    --------
-    >>> is_gap(None), is_gap(np.nan), is_gap(0), is_gap("")
-    (True, True, False, False)
-    """
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    return not isinstance(value, str) and bool(value != value)
-
-
-def is_missing_word(text: str) -> bool:
-    """Return whether a text is one of those that stand for "no value".
-
-    Parameters
-    ----------
-    text : str
-        A cell of text.
-
-    Returns
-    -------
-    bool
-        Whether it is, in any case and with spaces around it.
-
-    Examples
-    --------
-    >>> is_missing_word(" NA"), is_missing_word("Nadia")
-    (True, False)
-    """
-    return text.strip().lower() in MISSING_WORDS
 
 
 def _kind(categories: Sequence[object], arrays: Sequence[np.ndarray[Any, Any]]) -> Kind:
@@ -212,75 +147,9 @@ def _kind_of(value: object) -> Kind:
         return "truth value"
     if isinstance(value, str):
         return "text"
-    if isinstance(value, _TIMES):
+    if isinstance(value, TIMES):
         return "time"
-    return "number" if isinstance(value, _NUMBERS) else "text"
-
-
-def _forms(cell: object) -> Iterator[Hashable]:
-    """Yield the canonical forms of a scalar, the preferred one first."""
-    if isinstance(cell, str):
-        yield _text_form(cell)
-    elif isinstance(cell, bool | np.bool_):
-        yield "truth", bool(cell)
-    elif isinstance(cell, _DURATIONS):
-        yield "duration", int(np.timedelta64(cell, "ns").astype(np.int64))
-    elif isinstance(cell, _MOMENTS):
-        yield _time_form(cell)
-    elif isinstance(cell, _NUMBERS):
-        yield _number(str(cell))
-        if isinstance(cell, float | np.floating):
-            yield from _single_forms(float(cell))
-    else:
-        yield str(cell)
-
-
-def _single_forms(number: float) -> Iterator[float]:
-    """Yield the forms of a number in single precision: 0.1 is 0.1 there as well."""
-    if abs(number) > _LARGEST_SINGLE:
-        return
-    single = np.float32(number)
-    if float(single) == number:
-        yield number
-        yield float(str(single))
-
-
-def _text_form(text: str) -> Hashable:
-    """Return the canonical form of a text: what it denotes, or itself."""
-    word = text.strip()
-    if word.lower() in _TRUTHS:
-        return "truth", _TRUTHS[word.lower()]
-    if _NUMBER.fullmatch(word):
-        return _number(word)
-    written = _TIME.fullmatch(word)
-    if written:
-        try:
-            moment = datetime.fromisoformat(written[1] + (written[3] or ""))
-        except ValueError:
-            return text
-        name, nanoseconds = _time_form(moment)
-        return name, nanoseconds + int((written[2] or ".0")[1:].ljust(9, "0"))
-    return text
-
-
-def _number(text: str) -> int | float:
-    """Return the number that a text denotes, whole if it is written so."""
-    return int(text) if _WHOLE.fullmatch(text) else float(text)
-
-
-def _time_form(moment: Any) -> tuple[str, int]:
-    """Return a moment as nanoseconds since 1970, and whether its zone is known."""
-    if isinstance(moment, np.datetime64):
-        if np.datetime_data(moment.dtype)[0] in _FINE_UNITS:
-            return "time", int(moment.astype("datetime64[ns]").astype(np.int64))
-        return "time", int(moment.astype("datetime64[us]").astype(np.int64)) * 1000
-    if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    name = "time" if moment.tzinfo is None else "instant"
-    zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    microseconds = (zoned - _EPOCH) // timedelta(microseconds=1)
-    # pandas' timestamps know more digits than the datetimes that they are.
-    return name, int(microseconds) * 1000 + getattr(moment, "nanosecond", 0)
+    return "number" if isinstance(value, NUMBERS) else "text"
 
 
 def _from_nanoseconds(nanoseconds: int) -> np.datetime64:

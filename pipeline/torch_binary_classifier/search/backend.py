@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 from joblib.parallel import ThreadingBackend
 
-from torch_binary_classifier.progress import Line, TaskCount
+from torch_binary_classifier.registration import register_backend
 from torch_binary_classifier.search.gathering import (
     Abandoned,
     Call,
@@ -26,6 +26,9 @@ from torch_binary_classifier.search.gathering import (
     checked_limit,
     current_task,
 )
+from torch_binary_classifier.search.progress import TaskCount, shown
+
+register_backend()
 
 # The n_jobs that joblib is told. It hands out twice as many tasks at once, each of
 # which is a thread that mostly waits.
@@ -128,7 +131,6 @@ def make_backend(
         ``backend`` of ``batched_fits``.
     """
     limit = checked_limit(memory_limit)
-    line = Line(verbose)
     if worker_backend == "batched":
         msg = "backend must be a backend other than 'batched', got 'batched'."
         raise ValueError(msg)
@@ -136,8 +138,8 @@ def make_backend(
         with joblib.parallel_config(backend=worker_backend) as config:
             workers = config["backend"]
         if not getattr(workers, "supports_sharedmem", False):
-            return SharingBackend(workers, limit, line)
-    return BatchedBackend(Gathering(limit, line))
+            return SharingBackend(workers, limit, verbose)
+    return BatchedBackend(Gathering(limit, verbose))
 
 
 class Backend(ThreadingBackend):
@@ -243,7 +245,7 @@ class NestedBackend(BatchedBackend):
         """
         task = current_task()
         if task is None:
-            self.gathering = Gathering(checked_limit(None), Line(verbose=0))
+            self.gathering = Gathering(checked_limit(None))
         else:
             self.gathering = task.gathering
         return super().configure(n_jobs, parallel)
@@ -261,8 +263,8 @@ class SharingBackend(Backend):
         Of processes on this machine or others.
     memory_limit : float
         Bytes that the waiting fits of all shares may hold.
-    line : Line
-        Shows progress.
+    verbose : int
+        0 for no line that tells how many tasks have come back.
 
     Notes
     -----
@@ -270,13 +272,13 @@ class SharingBackend(Backend):
     another and train best together.
     """
 
-    def __init__(self, workers: Any, memory_limit: float, line: Line) -> None:
+    def __init__(self, workers: Any, memory_limit: float, verbose: int) -> None:
         super().__init__()
         # Not nested: the backends refuse processes below the first level.
         workers.nesting_level = 0
         self.workers = workers
         self.memory_limit = memory_limit
-        self.line = line
+        self.verbose = verbose
         self.tasks: list[tuple[Callable[[], list[Any]], Callable[[Any], None]]] = []
 
     def configure(
@@ -298,7 +300,7 @@ class SharingBackend(Backend):
         while self.tasks:
             tasks, self.tasks = self.tasks, []
             with (
-                self.line.shown(TaskCount(len(tasks))) as advance,
+                shown(TaskCount(len(tasks)), self.verbose) as advance,
                 closing(self._outcomes([function for function, _ in tasks])) as shares,
             ):
                 for first, outcomes in shares:
@@ -411,7 +413,7 @@ def run_share(
         What each task returned, or the exception that ended it.
     """
     outcomes: list[Any] = [None] * len(functions)
-    gathering = Gathering(memory_limit, Line(verbose=0))
+    gathering = Gathering(memory_limit)
     call = Call()
 
     def keep(place: int, outcome: Any) -> None:

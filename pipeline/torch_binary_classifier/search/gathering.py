@@ -21,16 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from torch_binary_classifier.forks import run_in_children
-from torch_binary_classifier.progress import EpochCount, Line
+from torch_binary_classifier.search.progress import EpochCount, shown
 from torch_binary_classifier.search.together import (
     FitOutcome,
     FitReport,
     SharedTables,
     train_together,
 )
-from torch_binary_classifier.training.engine import MemberResult
-from torch_binary_classifier.training.fitting import Training, print_epoch
-from torch_binary_classifier.training.minibatches import RowSet, SparseRows
+from torch_binary_classifier.training.members import MemberResult
+from torch_binary_classifier.training.rows import RowSet, SparseRows
+from torch_binary_classifier.training.run import Training, print_epoch
 from torch_binary_classifier.training.trainer import trained_by
 
 # A table in a pipeline's last step stands for the same rows as they were before, a
@@ -205,8 +205,8 @@ class Gathering:
     ----------
     memory_limit : float
         Bytes that waiting fits may hold.
-    line : Line
-        Shows progress.
+    verbose : int
+        0 for no line that tells how far the training is.
 
     Notes
     -----
@@ -216,9 +216,9 @@ class Gathering:
     the lock.
     """
 
-    def __init__(self, memory_limit: float, line: Line) -> None:
+    def __init__(self, memory_limit: float, verbose: int = 0) -> None:
         self.memory_limit = memory_limit
-        self.line = line
+        self.verbose = verbose
         self.filters: WarningFilters | None = None
         self.n_flushes = 0
         self._lock = threading.Lock()
@@ -452,7 +452,7 @@ class Gathering:
         batch = self._batch
         trainings = [fit.training for fit in batch]
         try:
-            with self.line.shown(EpochCount(trainings)) as advance:
+            with shown(EpochCount(trainings), self.verbose) as advance:
                 outcomes = train_together(trainings, self._report(trainings, advance))
         except Abandoned:
             outcomes = [FitOutcome() for _ in batch]

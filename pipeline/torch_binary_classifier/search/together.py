@@ -17,14 +17,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from torch_binary_classifier.training.engine import EpochReport, Member, MemberResult
-from torch_binary_classifier.training.fitting import Training, run
-from torch_binary_classifier.training.minibatches import (
-    DenseRows,
-    Rows,
-    RowSet,
-    SparseRows,
-)
+from torch_binary_classifier.interface.solvers import SOLVERS
+from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
+from torch_binary_classifier.training.rows import DenseRows, Rows, RowSet, SparseRows
+from torch_binary_classifier.training.run import Training, run
 
 # From the losses of one member's epoch to anything; the fit's number comes first.
 FitReport = Callable[[int, int, int, float, float | None], None]
@@ -218,7 +214,7 @@ def _signature(training: Training) -> tuple[Any, ...]:
 def _identity(member: Member, solver: str) -> tuple[Any, ...]:
     """Return what decides a member's result, or of which run it is a beginning."""
     given = member.hyperparameters
-    if given.learning_rate != "cosine" and solver != "lbfgs":
+    if given.learning_rate != "cosine" and SOLVERS[solver].stops:
         given = replace(given, max_iter=0)
     parts = [
         id(part)

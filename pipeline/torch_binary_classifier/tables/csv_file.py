@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from torch_binary_classifier.exceptions import TableError, TableWarning
+from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.tables.csv_rows import RowBlock, RowError, RowReader
-from torch_binary_classifier.tables.streams import TextStream, reading, shown_path
-from torch_binary_classifier.tables.table import ROW_COUNT, Chunk, check_columns
+from torch_binary_classifier.tables.streams import TextStream, shown_path, telling
+from torch_binary_classifier.tables.table import check_columns
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["CsvTable"]
 
@@ -69,24 +71,13 @@ class CsvTable:
             opened.stream.close()
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Yield the rows in order.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            The columns to read; the others are skipped.
-
-        Yields
-        ------
-        Chunk
-            Some thousand rows, as many as fit into a few MB of text.
+        """Yield the rows in order, as `Table` says: a few MB of text at a time.
 
         Raises
         ------
         TableError
-            If the file cannot be read, a column is missing or occurs twice, a row
-            has too few or too many cells, a quote is open or misplaced, or rows of a
-            pipe are read a second time.
+            Also if a row has too few or too many cells, a quote is open or misplaced,
+            or rows of a pipe are read a second time.
 
         Warns
         -----
@@ -116,7 +107,7 @@ class CsvTable:
 
     def _open(self) -> _OpenFile:
         """Open the file and read the names."""
-        with reading(self.source):
+        with telling(self.source):
             stream = TextStream(self._path, self._format)
         rows = RowReader(stream, self._format.delimiter)
         try:
@@ -221,7 +212,7 @@ class CsvTable:
     def _telling(self, rows: RowReader) -> Iterator[None]:
         """Translate what can be wrong with bytes, and say in which row."""
         try:
-            with reading(self.source):
+            with telling(self.source):
                 yield
         except RowError as error:
             msg = f"{self.source} must {error.rule}, got {error.got} "
@@ -234,7 +225,7 @@ class CsvTable:
 
     def _parse_message(self, error: Exception, first_row: int) -> str:
         """Describe what pyarrow says about a block of rows."""
-        words = " ".join(str(error).split()).rstrip(".")
+        words = one_line(error).rstrip(".")
         short = _SHORT_ROW.match(words)
         if short:
             # pyarrow counts from 1.

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.tables.streams import check_kind, reading
-from torch_binary_classifier.tables.table import Chunk, check_columns
+from torch_binary_classifier.tables.chunk import Chunk
+from torch_binary_classifier.tables.streams import check_kind, telling
+from torch_binary_classifier.tables.table import check_columns
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["ParquetTable", "open_parquet"]
 
@@ -40,23 +42,7 @@ class ParquetTable:
     names: tuple[str, ...]
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Yield the rows in order.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            The columns to read; the others are skipped.
-
-        Yields
-        ------
-        Chunk
-            As many rows as make about a million cells.
-
-        Raises
-        ------
-        TableError
-            If the file cannot be read, or a column is missing or occurs twice.
-        """
+        """Yield the rows in order, as `Table` says: about a million cells at a time."""
         check_columns(self, columns)
         batch_size = max(1, PARQUET_CHUNK_CELLS // max(1, len(columns)))
         with _opened(self.source) as file:
@@ -95,7 +81,7 @@ def open_parquet(path: str | Path) -> ParquetTable:
         If the file is missing, a pipe, of another kind, or not readable.
     """
     source = str(path)
-    with reading(source):
+    with telling(source):
         if Path(path).is_fifo():
             msg = (
                 f"{source} must be an ordinary file, as Parquet is not read in one "
@@ -115,7 +101,7 @@ def _opened(source: str) -> Iterator[Any]:
     """Open pyarrow's reader of a file, and translate what it says."""
     try:
         with (
-            reading(source),
+            telling(source),
             pq.ParquetFile(
                 source,
                 buffer_size=PARQUET_BUFFER_BYTES,
@@ -125,7 +111,7 @@ def _opened(source: str) -> Iterator[Any]:
         ):
             yield file
     except pa.ArrowException as error:
-        words = " ".join(str(error).split()).rstrip(".")
+        words = one_line(error).rstrip(".")
         msg = f"{source} must be a readable table, got {words}."
         raise TableError(msg) from error
 

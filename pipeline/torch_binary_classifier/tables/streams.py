@@ -22,8 +22,8 @@ __all__ = [
     "STANDARD_INPUT",
     "TextStream",
     "check_kind",
-    "reading",
     "shown_path",
+    "telling",
 ]
 
 STANDARD_INPUT = "-"
@@ -90,7 +90,7 @@ def check_kind(source: str, wanted: str, head: bytes) -> None:
 
 
 @contextlib.contextmanager
-def reading(source: str) -> Iterator[None]:
+def telling(source: str) -> Iterator[None]:
     """Translate what the system says while a file is read.
 
     Parameters

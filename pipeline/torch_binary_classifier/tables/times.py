@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from torch_binary_classifier.tables.kinds import is_text
 from torch_binary_classifier.tables.missing import MISSING_WORDS
 
 __all__ = ["DURATION", "FORMATS", "fitting_formats", "numbers", "unread", "written"]
@@ -52,9 +53,6 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-# The types of pyarrow that hold texts.
-TEXTS = {"string", "large_string", "string_view"}
-
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
 # No time at all, as in datetime64.
@@ -88,7 +86,7 @@ def fitting_formats(cells: Any) -> list[str]:
         return []
     if pa.types.is_temporal(cells.type):
         return [_format_of_type(cells.type)]
-    if str(cells.type) not in TEXTS:
+    if not is_text(cells.type):
         return []
     words = _words(cells)
     if words.null_count == len(words):
@@ -154,7 +152,7 @@ def numbers(cells: Any, form: str, name: str = "X") -> NDArray[np.float64]:
     if pa.types.is_temporal(cells.type):
         _check_type(cells.type, form, name)
         times = _microseconds(cells)
-    elif str(cells.type) in TEXTS:
+    elif is_text(cells.type):
         words = _words(cells)
         times = _read(words, form)
         if form != DURATION:  # the year first is clear among dates of any format

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from torch_binary_classifier.interface.settings import Settings
+from torch_binary_classifier.interface.solvers import SOLVERS
 
-def check_settings(settings: Mapping[str, Any], dtype: str, row_weight: float) -> None:
+
+def check_settings(settings: Settings, dtype: str, row_weight: float) -> None:
     """Refuse settings that a network's precision cannot represent.
 
     Parameters
     ----------
-    settings : mapping of str to object
-        The estimator's parameters, automatic ones decided.
+    settings : Settings
     dtype : {"float32", "float64"}
         Precision of the network.
     row_weight : float
@@ -25,24 +25,16 @@ def check_settings(settings: Mapping[str, Any], dtype: str, row_weight: float) -
     ------
     ValueError
         If Adam's ``epsilon`` would be 0 or the penalty infinite.
-
-    Examples
-    --------
-    >>> given = {"solver": "adam", "epsilon": 1e-300, "alpha": 0.0}
-    >>> check_settings(given, "float64", row_weight=1.0)
-    >>> check_settings(given, "float32", row_weight=1.0)
-    Traceback (most recent call last):
-    ValueError: epsilon must be >= 1.2e-38 in float32, got 1e-300. Set dtype='float64'.
     """
     limits = np.finfo(dtype)
     least, most = float(limits.tiny), float(limits.max)
-    if settings["solver"] in {"adam", "adamw"} and settings["epsilon"] < least:
+    if SOLVERS[settings.solver].epsilon and settings.epsilon < least:
         msg = (
-            f"epsilon must be >= {least:.2g} in {dtype}, got {settings['epsilon']!r}. "
+            f"epsilon must be >= {least:.2g} in {dtype}, got {settings.epsilon!r}. "
             "Set dtype='float64'."
         )
         raise ValueError(msg)
-    alpha = settings["alpha"]
+    alpha = settings.alpha
     if alpha > 0 and math.log(alpha) - math.log(row_weight) > math.log(most):
         msg = (
             f"alpha divided by the mean weight of a row must be <= {most:.2g} in "
@@ -52,9 +44,7 @@ def check_settings(settings: Mapping[str, Any], dtype: str, row_weight: float) -
         raise ValueError(msg)
 
 
-def divergence(
-    epoch: int, settings: Mapping[str, Any], dtype: str, row_weight: float
-) -> str:
+def divergence(epoch: int, settings: Settings, dtype: str, row_weight: float) -> str:
     """Return the sentence for the user about a training that has diverged.
 
     Parameters
@@ -70,24 +60,25 @@ def divergence(
     )
 
 
-def _cause(settings: Mapping[str, Any], dtype: str, row_weight: float) -> str:
+def _cause(settings: Settings, dtype: str, row_weight: float) -> str:
     """Return what most likely makes a training diverge, and the remedy."""
-    rate, solver = settings["learning_rate_init"], settings["solver"]
-    shrinking = rate * settings["alpha"] / (row_weight * settings["batch_size"])
+    rate, solver = settings.learning_rate_init, SOLVERS[settings.solver]
+    shrinking = rate * settings.alpha / (row_weight * settings.batch_size)
     usual = rate <= 1
-    if solver == "sgd" and usual and shrinking > 1:  # a step overshoots 0
+    plain = solver.learning_rate and not solver.epsilon
+    if plain and usual and shrinking > 1:  # a step overshoots 0
         return (
-            f"alpha={settings['alpha']!r}, whose penalty is too steep for "
+            f"alpha={settings.alpha!r}, whose penalty is too steep for "
             f"learning_rate_init={rate!r}: lower alpha, or use solver='adam'"
         )
-    if solver == "adamw" and usual and rate * settings["weight_decay"] > 2:
+    if solver.weight_decay and usual and rate * settings.weight_decay > 2:
         return (
-            f"weight_decay={settings['weight_decay']!r}: lower it, or the learning "
+            f"weight_decay={settings.weight_decay!r}: lower it, or the learning "
             "rate that multiplies it"
         )
     # Below, the square of a gradient vanishes beside which epsilon is still nothing.
-    if solver in {"adam", "adamw"} and settings["epsilon"] ** 2 < np.finfo(dtype).tiny:
-        return f"epsilon={settings['epsilon']!r}: raise it to about 1e-8"
+    if solver.epsilon and settings.epsilon**2 < np.finfo(dtype).tiny:
+        return f"epsilon={settings.epsilon!r}: raise it to about 1e-8"
     return (
         f"unscaled input or learning_rate_init={rate!r}: put a StandardScaler in front "
         "or lower the learning rate"

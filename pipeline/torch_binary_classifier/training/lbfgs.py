@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,38 +15,30 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from torch_binary_classifier.training.engine import (
+from torch_binary_classifier.training.device import CPU
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts
+from torch_binary_classifier.training.evaluation import (
     EVALUATION_ROWS,
-    EpochReport,
     Evaluation,
-    Member,
-    MemberResult,
-    MemberState,
     Scorer,
 )
 from torch_binary_classifier.training.interruption import Stop, never
-from torch_binary_classifier.training.minibatches import (
-    Batch,
-    EpochReader,
-    batch_starts,
+from torch_binary_classifier.training.kernels import run_all
+from torch_binary_classifier.training.layout import Architecture
+from torch_binary_classifier.training.members import (
+    EpochReport,
+    Member,
+    MemberResult,
 )
-from torch_binary_classifier.training.network import (
-    Architecture,
-    FixedNormInput,
-    InputStatistics,
-    Network,
-    ParameterLayout,
-    initial_parameters,
-    run_all,
-)
-from torch_binary_classifier.training.objective import (
-    Penalty,
-    member_losses,
-    residual_kernels,
-)
+from torch_binary_classifier.training.network import Network
+from torch_binary_classifier.training.normalisation import FixedNormInput
+from torch_binary_classifier.training.objective import member_losses, residual_kernels
+from torch_binary_classifier.training.penalty import Penalty
+from torch_binary_classifier.training.pieces import Batch
+from torch_binary_classifier.training.state import BlockState, starting_state
+from torch_binary_classifier.training.stopping import StoppingRule
 from torch_binary_classifier.training.threads import bare_kernels, one_thread_per_kernel
 
-CPU = torch.device("cpu")
 Array = NDArray[np.float64]
 
 
@@ -53,22 +46,22 @@ class FullBatch:
     """Loss and gradient of one member over all its rows, a few rows at a time."""
 
     def __init__(self, architecture: Architecture, member: Member) -> None:
-        self.architecture = architecture
         self.member = member
-        self.layout = ParameterLayout(architecture, 1)
-        self.parameters = self.layout.new_buffer(CPU)
-        self.gradients = self.layout.new_buffer(CPU)
-        self.total_gradient = self.layout.new_buffer(CPU)
+        start = starting_state(architecture, member)
+        self.state = BlockState.of(architecture, [start], CPU.where)
+        self.gradients = torch.zeros_like(self.state.parameters)
+        self.total_gradient = torch.zeros_like(self.state.parameters)
         rows = member.train
         batches = batch_starts(len(rows), EVALUATION_ROWS, 1)
-        self.reader = EpochReader([rows], batches, self.parameters)
-        self.total_weight = float(rows.weights[rows.index].sum())
-        self.statistics = self._statistics()
-        mask = self.layout.weight_mask(CPU)
-        mask *= member.hyperparameters.alpha / self.total_weight
-        self.penalty = Penalty(mask, self.layout.slots)
+        pieces = CPU.pieces(architecture.n_features, batches)
+        self.reader = EpochReader([rows], pieces, self.gradients)
+        strength = member.hyperparameters.alpha / float(rows.weights[rows.index].sum())
+        self.penalty = Penalty(self.state.layout, [strength], CPU.where)
         self.networks: dict[int, Network] = {}
         self.norms: dict[int, FixedNormInput] = {}
+        self.normed = architecture.input_norm is not None
+        if self.normed:
+            self._set_statistics()
 
     def _batches(self) -> Iterator[tuple[Batch, Tensor]]:
         """Yield all rows, a batch at a time, with their shares of the whole weight."""
@@ -79,48 +72,47 @@ class FullBatch:
                 yield batch, piece.epoch_shares[:, start:stop]
                 start = stop
 
-    def _statistics(self) -> InputStatistics:
-        """Return mean and variance of the inputs: the batch is all there is."""
-        found = InputStatistics.initial(self.architecture, 1, CPU)
-        if self.architecture.input_norm is None:
-            return found
-        found.variance.zero_()
+    def _set_statistics(self) -> None:
+        """Set mean and variance of the inputs: the batch is all there is."""
+        mean = self.state.statistics.mean.zero_()
+        variance = self.state.statistics.variance.zero_()
         for batch, shares in self._batches():
             weighed = batch.inputs.units * shares.unsqueeze(-1)
-            found.mean += weighed.sum(1, keepdim=True)
+            mean += weighed.sum(1, keepdim=True)
         for batch, shares in self._batches():
-            squares = (batch.inputs.units - found.mean) ** 2 * shares.unsqueeze(-1)
-            found.variance += squares.sum(1, keepdim=True)
-        return found
+            squares = (batch.inputs.units - mean) ** 2 * shares.unsqueeze(-1)
+            variance += squares.sum(1, keepdim=True)
 
     def _network(self, n_rows: int) -> Network:
         """Return the network for a batch of so many rows."""
         if n_rows not in self.networks:
             self.networks[n_rows] = Network(
-                self.layout, self.parameters, self.gradients, n_rows
+                self.state.layout,
+                self.state.parameters,
+                self.gradients,
+                n_rows,
+                product=CPU.product,
             )
+            self.norms[n_rows] = FixedNormInput(self.state.statistics, n_rows)
         return self.networks[n_rows]
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Return the penalised loss and its gradient at a parameter vector."""
-        self.parameters.copy_(torch.from_numpy(vector))
+        parameters = self.state.parameters
+        parameters.copy_(torch.from_numpy(vector))
         self.total_gradient.zero_()
-        loss = float(self.penalty.values(self.parameters))
+        loss = float(self.penalty.values(parameters))
         for batch, shares in self._batches():
-            inputs = batch.inputs
-            n_rows = batch.n_rows
-            if self.architecture.input_norm is not None:
-                if n_rows not in self.norms:  # once, not at every evaluation
-                    self.norms[n_rows] = FixedNormInput(self.statistics, n_rows)
-                inputs = self.norms[n_rows].forward(inputs)
-            network = self._network(n_rows)
+            network, inputs = self._network(batch.n_rows), batch.inputs
+            if self.normed:
+                inputs = self.norms[batch.n_rows].forward(inputs)
             logits = network.forward(inputs)
             loss += float(member_losses(logits, batch.signs, shares))
             offsets = (batch.signs + 1).mul_(-0.5).mul_(shares)
             run_all(residual_kernels(logits, offsets, shares, network.residuals))
             network.backward()
             self.total_gradient += self.gradients
-        self.penalty.gradient_kernel(self.parameters, self.total_gradient)()
+        self.penalty.gradient_kernel(parameters, self.total_gradient)()
         return loss, self.total_gradient.double().numpy().copy()
 
 
@@ -133,45 +125,37 @@ class Monitor:
         report: Callable[[int, float, float | None], None],
         stop: Stop,
     ) -> None:
-        self.problem = problem
         self.report = report
         self.stop = stop
-        self.given = problem.member.hyperparameters
+        self.state = problem.state.copy()
+        self.scorer = Scorer(self.state, CPU.product)
         self.validation = Evaluation.of(
-            [problem.member.validation], problem.architecture.dtype, CPU
+            [problem.member.validation], self.state.parameters
         )
+        self.rule = StoppingRule(problem.member.hyperparameters)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
         self.best_vector: Array | None = None
-        self.stalled = 0
 
     def __call__(self, intermediate_result: object) -> None:
         """Record an iteration; end the run when the validation loss has stalled."""
         vector = np.asarray(intermediate_result.x)  # type: ignore[attr-defined]
         loss = float(intermediate_result.fun)  # type: ignore[attr-defined]
         self.losses.append(loss)
-        held_out = None if self.validation is None else self._held_out(vector)
+        held_out = None
+        if self.validation is not None:
+            held_out = self._held_out(vector, self.validation)
         self.report(len(self.losses), loss, held_out)
-        if self.stop():
-            raise StopIteration
-        if self.validation is not None and self.stalled > self.given.n_iter_no_change:
+        if self.stop() or self.rule.is_met:
             raise StopIteration
 
-    def _held_out(self, vector: Array) -> float:
+    def _held_out(self, vector: Array, validation: Evaluation) -> float:
         """Return the validation loss and keep the best weights."""
-        assert self.validation is not None
-        problem = self.problem
-        flat = torch.from_numpy(vector.copy()).to(problem.architecture.dtype)
-        scorer = Scorer(problem.layout, flat, problem.statistics)
-        logits = scorer.logits(self.validation.features)
-        loss = float(
-            member_losses(logits, self.validation.signs, self.validation.shares)
-        )
-        best = min(self.validation_losses, default=math.inf)
-        self.stalled = self.stalled + 1 if loss > best - self.given.tol else 0
-        if loss < best:
-            self.best_vector = vector.copy()
+        self.state.parameters.copy_(torch.from_numpy(vector))
+        (loss,) = self.scorer.losses(validation)
         self.validation_losses.append(loss)
+        if self.rule.add(loss):
+            self.best_vector = vector.copy()
         return loss
 
 
@@ -226,10 +210,9 @@ def _fit_one(
             report(number, iteration, loss, held_out)
 
     monitor = Monitor(problem, tell, stop)
-    start = _start_vector(architecture, member, problem.layout)
     found = minimize(
         problem,
-        start.double().numpy(),
+        problem.state.parameters.double().numpy(),
         method="L-BFGS-B",
         jac=True,
         callback=monitor,
@@ -239,40 +222,18 @@ def _fit_one(
     return _result(problem, monitor, vector, converged=found.status in {0, 99})
 
 
-def _start_vector(
-    architecture: Architecture, member: Member, layout: ParameterLayout
-) -> Tensor:
-    """Return the parameters a member starts from, (member_size,)."""
-    if member.state is not None:
-        return layout.member_vector_of(member.state.coefs, member.state.intercepts)
-    generator = torch.Generator()
-    generator.manual_seed(member.hyperparameters.seed)
-    bias = member.hyperparameters.output_bias
-    return layout.member_vector_of(*initial_parameters(architecture, generator, bias))
-
-
 def _result(
     problem: FullBatch, monitor: Monitor, vector: Array, *, converged: bool
 ) -> MemberResult:
     """Return what became of a member."""
-    dtype = problem.architecture.dtype
-    coefs, intercepts = problem.layout.unpacked(torch.from_numpy(vector).to(dtype))
     finite = bool(np.isfinite(vector).all()) and all(map(math.isfinite, monitor.losses))
-    before = 0 if problem.member.state is None else problem.member.state.n_epochs
     if not monitor.losses:
         monitor.losses.append(problem(vector)[0])
-    normed = problem.architecture.input_norm is not None
-    state = MemberState(
-        coefs,
-        intercepts,
-        problem.statistics.mean[0, 0] if normed else None,
-        problem.statistics.variance[0, 0] if normed else None,
-        {},
-        0,
-        before + len(monitor.losses),
-    )
+    before = 0 if problem.member.state is None else problem.member.state.n_epochs
+    problem.state.parameters.copy_(torch.from_numpy(vector))
+    n_epochs = before + len(monitor.losses)
     return MemberResult(
-        state,
+        replace(problem.state.member(0), n_epochs=n_epochs),
         monitor.losses,
         monitor.validation_losses,
         converged,

@@ -1,10 +1,9 @@
-r"""Weighted cross-entropy from logits and the L2 penalty, per member.
+r"""Weighted cross-entropy from logits, per member.
 
 Knows tensors only. With row shares :math:`s_i` (a row's weight divided by the sum of
-the weights), the loss of a member is
+the weights), the loss of a member is, beside the penalty in penalty.py,
 
 .. math:: \sum_i s_i \log(1 + e^{-(2 y_i - 1) z_i})
-          + \frac{\alpha}{2 \sum_i w_i} \lVert W \rVert^2
 
 as in scikit-learn's MLPClassifier; its derivative at logit :math:`z_i` is
 :math:`s_i (\sigma(z_i) - y_i)`. No probability is ever passed to a logarithm.
@@ -17,6 +16,8 @@ from functools import partial
 
 import torch
 from torch import Tensor
+
+from torch_binary_classifier.training.kernels import Kernel, run_all
 
 # What torch.nn.functional.logsigmoid is, with the argument ``out``.
 log_sigmoid: Callable[..., Tensor] = torch._C._nn.log_sigmoid
@@ -51,14 +52,13 @@ def member_losses(logits: Tensor, signs: Tensor, shares: Tensor) -> Tensor:
     tensor([0.6931, 0.6931], dtype=torch.float64)
     """
     losses = logits.new_zeros(len(logits), dtype=torch.float64)
-    for kernel in loss_kernels(logits, signs, shares, losses):
-        kernel()
+    run_all(loss_kernels(logits, signs, shares, losses))
     return losses
 
 
 def loss_kernels(
     logits: Tensor, signs: Tensor, shares: Tensor, losses: Tensor
-) -> list[Callable[[], object]]:
+) -> list[Kernel]:
     """Return what adds the weighted cross-entropy of some rows to ``losses``.
 
     Parameters
@@ -81,7 +81,7 @@ def loss_kernels(
 
 def residual_kernels(
     logits: Tensor, offsets: Tensor, shares: Tensor, out: Tensor
-) -> list[Callable[[], object]]:
+) -> list[Kernel]:
     """Return what writes the loss's gradient at the logits.
 
     Parameters
@@ -99,60 +99,3 @@ def residual_kernels(
         partial(torch.sigmoid, logits, out=out),
         partial(torch.addcmul, offsets, out, shares, out=out),
     ]
-
-
-class Penalty:
-    """The L2 penalty on weights, not biases, with one strength per member.
-
-    Parameters
-    ----------
-    strengths : Tensor of shape (n_members * member_size,)
-        ``alpha`` divided by the row weights' sum at each weight, 0 at biases.
-    slots : callable
-        Takes a buffer like ``strengths`` and returns each layer's part of it,
-        ``(n_members, slot_size)``.
-    """
-
-    def __init__(
-        self, strengths: Tensor, slots: Callable[[Tensor], list[Tensor]]
-    ) -> None:
-        self.strengths = strengths
-        self.slots = slots
-
-    def gradient_kernel(
-        self, parameters: Tensor, gradients: Tensor
-    ) -> Callable[[], object]:
-        """Return what adds the penalty's gradient."""
-        return partial(gradients.addcmul_, parameters, self.strengths)
-
-    def value_kernels(
-        self, parameters: Tensor, losses: Tensor
-    ) -> list[Callable[[], object]]:
-        """Return what adds each member's penalty.
-
-        ``losses``, ``(n_members,)``, are in float64. Prepared once: at eight steps per
-        epoch the buffers of every epoch took a tenth of the time.
-        """
-        squares = torch.empty_like(parameters)
-        slots = self.slots(squares)
-        sums = squares.new_empty(len(slots), len(losses))
-        values = squares.new_empty(len(losses))
-        return [
-            partial(torch.mul, parameters, parameters, out=squares),
-            partial(squares.mul_, self.strengths),
-            *(
-                partial(torch.sum, slot, 1, out=layer)
-                for slot, layer in zip(slots, sums, strict=True)
-            ),
-            partial(torch.sum, sums, 0, out=values),
-            partial(values.mul_, 0.5),
-            partial(losses.add_, values),
-        ]
-
-    def values(self, parameters: Tensor) -> Tensor:
-        """Return each member's penalty, (n_members,)."""
-        n_members = len(self.slots(parameters)[0])
-        losses = parameters.new_zeros(n_members, dtype=torch.float64)
-        for kernel in self.value_kernels(parameters, losses):
-            kernel()
-        return losses

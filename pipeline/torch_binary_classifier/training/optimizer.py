@@ -7,17 +7,17 @@ layers or losses. One fused call updates a whole run of equal members, which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.training.network import ParameterLayout
-from torch_binary_classifier.training.products import operand
+from torch_binary_classifier.training.layout import ParameterLayout
 
 # Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
 # arithmetic on those is slow. Below these sizes a moment has no effect.
@@ -73,6 +73,12 @@ class Optimizer(Protocol):
     def flush(self) -> None:
         """Set moments without effect to 0."""
 
+    def member_moments(self, place: int) -> dict[str, Tensor]:
+        """Return a copy of one member's moments, on the CPU."""
+
+    def go_on(self, n_steps: int, moments: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take the members' moments after so many steps; at first they are 0."""
+
 
 class _Flat:
     """The buffers of an optimizer and their division into runs of members."""
@@ -89,8 +95,8 @@ class _Flat:
             name: torch.zeros_like(parameters) for name in self.moment_names
         }
         self.n_steps = 0
-        self.step_count = torch.zeros((), device=parameters.device)
-        self._counter = operand(self.step_count)
+        self._counter = np.zeros((), np.float32)  # written faster than a tensor
+        self.step_count = torch.from_numpy(self._counter)
         self.runs: list[Run] = []
         self._sizes: list[StepSize] = []
 
@@ -136,6 +142,20 @@ class _Flat:
 
     def flush(self) -> None:
         """Do nothing: there is no moment that could become denormal."""
+
+    def member_moments(self, place: int) -> dict[str, Tensor]:
+        """Return a copy of one member's moments, on the CPU."""
+        return {
+            name: self.layout.member_vector(moment, place).cpu()
+            for name, moment in self.moments.items()
+        }
+
+    def go_on(self, n_steps: int, moments: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take the members' moments after so many steps; at first they are 0."""
+        self.n_steps = n_steps
+        for place, given in enumerate(moments):
+            for name, vector in given.items():
+                self.layout.write_member(self.moments[name], place, vector)
 
 
 class Adam(_Flat):
@@ -204,6 +224,7 @@ class TensorRates(_Flat):
         self, layout: ParameterLayout, parameters: Tensor, gradients: Tensor
     ) -> None:
         super().__init__(layout, parameters, gradients)
+        self.step_count = torch.zeros((), device=parameters.device)
         self.moves = torch.zeros_like(parameters)
         self.rates = torch.zeros_like(parameters)
         self._begun = False
@@ -260,8 +281,9 @@ class RecordableSGD(TensorRates, SGD):
     """SGD for steps that are recorded."""
 
 
-OPTIMIZERS: dict[str, type[Adam | SGD]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
-RECORDABLE: dict[str, type[Adam | SGD]] = {
+OptimizerKind = type[Adam | SGD]
+OPTIMIZERS: dict[str, OptimizerKind] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
+RECORDABLE: dict[str, OptimizerKind] = {
     "adam": RecordableAdam,
     "adamw": RecordableAdamW,
     "sgd": RecordableSGD,

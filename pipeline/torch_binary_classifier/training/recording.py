@@ -18,23 +18,6 @@ WARM_UP_STEPS = 3  # libraries allocate their workspaces outside of the recordin
 Step = Callable[[Any], None]
 
 
-class RecordedSteps:
-    """A step on each of some batches, launched as one graph per batch.
-
-    Every call is one step, recording included.
-    """
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self.recordings: dict[Any, Recording] = {}
-
-    def __call__(self, batch: Any) -> None:
-        """Take the step on a batch; it is told from others by its identity."""
-        if batch not in self.recordings:
-            self.recordings[batch] = Recording(self.step, batch)
-        self.recordings[batch].play()
-
-
 class Recording:
     """A step on one batch, launched as one graph after some launches in pieces."""
 
@@ -65,6 +48,19 @@ class Recording:
         torch.cuda.current_stream().wait_stream(self.stream)
 
 
-def repeated(step: Step, device: torch.device) -> Step:
-    """Return a step as it is best repeated on a device."""
-    return RecordedSteps(step) if device.type == "cuda" else step
+class RecordedSteps:
+    """A step on each of some batches, launched as one graph per batch.
+
+    Every call is one step, recording included.
+    """
+
+    def __init__(self, step: Step, record: type[Recording] = Recording) -> None:
+        self.step = step
+        self.record = record
+        self.recordings: dict[Any, Recording] = {}
+
+    def __call__(self, batch: Any) -> None:
+        """Take the step on a batch; it is told from others by its identity."""
+        if batch not in self.recordings:
+            self.recordings[batch] = self.record(self.step, batch)
+        self.recordings[batch].play()

@@ -1,7 +1,7 @@
 """Who trains the fits of the current thread; knows threads only.
 
-A fit hands its training to the thread's trainer, where there is one. Without one, as
-everywhere outside ``batched_fits``, it trains at once.
+The classifier asks, and hands the answer down. Outside of ``batched_fits`` there is no
+trainer, and a fit trains at once.
 """
 
 from __future__ import annotations

@@ -1,23 +1,11 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
-import scipy.sparse
 import torch
 
-from torch_binary_classifier.training import minibatches
-from torch_binary_classifier.training.minibatches import (
-    DROPOUT,
-    SHUFFLE,
-    DenseRows,
-    EpochReader,
-    RowSet,
-    SparseRows,
-    batch_starts,
-    filled_up,
-    shuffled,
-    stream_seed,
-)
+from torch_binary_classifier.training.epochs import EpochReader, batch_starts, filled_up
+from torch_binary_classifier.training.rows import DenseRows, RowSet
+from torch_binary_classifier.training.seeding import shuffled
 
 
 @pytest.mark.parametrize("smallest", [1, 2])
@@ -39,72 +27,17 @@ def test_batch_starts_join_a_last_row_that_is_alone():
     assert batch_starts(1, 4, smallest=2) == [(0, 1)]
 
 
-def test_shuffled_depends_on_seed_and_epoch_only():
-    rows = torch.arange(100, 200)
-    first = shuffled(rows, seed=3, epoch=5)
-    torch.manual_seed(1)
-    torch.rand(10)
-    assert torch.equal(shuffled(rows, seed=3, epoch=5), first)
-    assert torch.equal(first.sort().values, rows)
-    assert not torch.equal(first, rows)
-    assert not torch.equal(shuffled(rows, seed=3, epoch=6), first)
-    assert not torch.equal(shuffled(rows, seed=4, epoch=5), first)
-
-
-def test_stream_seed_differs_for_every_seed_epoch_and_purpose():
-    seeds = [
-        stream_seed(seed, epoch, purpose)
-        for seed in [*range(30), 2**31, 2**32, 2**63]
-        for epoch in range(30)
-        for purpose in (SHUFFLE, DROPOUT)
-    ]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 2**63 for seed in seeds)
-    assert stream_seed(1, 2, SHUFFLE) == stream_seed(1, 2, SHUFFLE)
-
-
-def test_stream_seed_bits_look_independent():
-    words = [stream_seed(seed, epoch, 1) for seed in range(64) for epoch in range(64)]
-    bits = np.array([[word >> bit & 1 for bit in range(63)] for word in words])
-    bound = 5 / np.sqrt(len(words))
-    assert abs(2 * bits.mean(axis=0) - 1).max() < bound
-    correlation = np.corrcoef(bits.T) - np.eye(63)
-    assert abs(correlation).max() < bound
-    counting = np.array([[word >> bit & 1 for bit in range(12)] for word in range(64)])
-    assert abs(2 * counting.mean(axis=0) - 1).max() > bound
-
-
-@pytest.mark.parametrize("container", [scipy.sparse.csr_array, scipy.sparse.csr_matrix])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sparse_rows_gather_what_dense_rows_gather(container, dtype, rng):
-    values = rng.normal(size=(40, 6)).astype(dtype)
-    values[rng.random(values.shape) < 0.7] = 0
-    dense, sparse = DenseRows(torch.from_numpy(values)), SparseRows(container(values))
-    assert len(dense) == len(sparse) == 40
-    assert dense.n_features == sparse.n_features == 6
-    index = torch.tensor([5, 0, 39, 5, 12])
-    first = torch.empty(5, 6, dtype=torch.from_numpy(values).dtype)
-    second = torch.full_like(first, torch.nan)
-    dense.gather(index, first)
-    sparse.gather(index, second)
-    assert torch.equal(first, second)
-    assert torch.equal(first, torch.from_numpy(values[index.numpy()]))
-    sparse.gather(index.flip(0), second)
-    assert not torch.equal(first, second)
-
-
-def test_row_set_is_as_long_as_its_index():
-    table = DenseRows(torch.zeros(9, 2))
-    rows = RowSet(table, torch.arange(4), torch.zeros(9), torch.ones(9))
-    assert len(rows) == 4
-
-
 def make_rows(n_rows, seed=0, weights=None):
     values = torch.arange(2.0 * n_rows).view(n_rows, 2)
     generator = torch.Generator().manual_seed(seed)
     targets = (torch.rand(n_rows, generator=generator) < 0.5).float()
     weights = torch.ones(n_rows) if weights is None else weights
     return RowSet(DenseRows(values), torch.arange(n_rows), targets, weights.double())
+
+
+def in_pieces(batches, n_gathered):
+    """Return the batches, so many together."""
+    return [batches[at : at + n_gathered] for at in range(0, len(batches), n_gathered)]
 
 
 def read_all(reader, orders):
@@ -117,17 +50,14 @@ def read_all(reader, orders):
     return found
 
 
-@pytest.mark.parametrize("elements", [1, 60, 1 << 16])
+@pytest.mark.parametrize("n_gathered", [1, 2, 100])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_epoch_reader_yields_every_members_rows(
-    elements, shared, weighted, monkeypatch
-):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+def test_epoch_reader_yields_every_members_rows(n_gathered, shared, weighted):
     level = torch.linspace(0.2, 3, 23) if weighted else torch.full((23,), 0.3)
     rows = make_rows(23, weights=level)
     batches = batch_starts(23, 4, 2)
-    reader = EpochReader([rows] * 3, batches, torch.empty(0))
+    reader = EpochReader([rows] * 3, in_pieces(batches, n_gathered), torch.empty(0))
     for epoch in range(3):
         orders = [shuffled(torch.arange(23), seed, epoch) for seed in range(3)]
         orders = orders[:1] * 3 if shared else orders
@@ -145,13 +75,12 @@ def test_epoch_reader_yields_every_members_rows(
                 torch.testing.assert_close(offsets[member], -targets * shares[member])
 
 
-@pytest.mark.parametrize("elements", [1, 1 << 16])
-def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+@pytest.mark.parametrize("n_gathered", [1, 100])
+def test_epoch_reader_gives_parts_of_the_epochs_weight(n_gathered):
     level = torch.linspace(0.2, 3, 23)
     reader = EpochReader(
         [make_rows(23, weights=level), make_rows(23)],
-        batch_starts(23, 4, 1),
+        in_pieces(batch_starts(23, 4, 1), n_gathered),
         torch.empty(0),
     )
     orders = [torch.arange(23), torch.arange(23).flip(0)]
@@ -164,18 +93,15 @@ def test_epoch_reader_gives_parts_of_the_epochs_weight(elements, monkeypatch):
 
 
 @pytest.mark.parametrize("weighted", [True, False])
-@pytest.mark.parametrize("elements", [1, 1 << 16])
-def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(
-    elements, weighted, monkeypatch
-):
-    monkeypatch.setattr(minibatches, "PIECE_ELEMENTS", elements)
+@pytest.mark.parametrize("n_gathered", [1, 100])
+def test_epoch_reader_gives_no_share_to_rows_that_fill_a_batch(n_gathered, weighted):
     level = torch.linspace(0.2, 3, 80) if weighted else None
     table = make_rows(80, weights=level)
     lengths = [67, 70, 80]
     row_sets = [replace(table, index=torch.arange(n)) for n in lengths]
     batches = filled_up(batch_starts(67, 32, 1))
     assert batches == [(0, 32), (32, 64), (64, 80)]
-    reader = EpochReader(row_sets, batches, torch.empty(0))
+    reader = EpochReader(row_sets, in_pieces(batches, n_gathered), torch.empty(0))
     for epoch in range(2):
         orders = [shuffled(rows.index, 0, epoch) for rows in row_sets]
         pieces = list(reader.read(orders))
@@ -216,7 +142,7 @@ def test_filled_up_never_takes_rows_away():
 def test_epoch_reader_cuts_batches_into_slices():
     reader = EpochReader(
         [make_rows(10)],
-        [(0, 6), (6, 10)],
+        [[(0, 6), (6, 10)]],
         torch.empty(0),
         slices=lambda n_rows: [(0, n_rows // 2), (n_rows // 2, n_rows)],
     )
@@ -233,7 +159,7 @@ def test_epoch_reader_cuts_batches_into_slices():
 def test_epoch_reader_corrects_the_variance_by_the_batchs_weight():
     level = torch.tensor([1.0, 3.0, 0.5, 0.25])
     reader = EpochReader(
-        [make_rows(4, weights=level)], [(0, 2), (2, 4)], torch.empty(0)
+        [make_rows(4, weights=level)], [[(0, 2), (2, 4)]], torch.empty(0)
     )
     (piece,) = reader.read([torch.arange(4)])
     found = [float(batch.correction) for batch in piece.batches]
@@ -249,7 +175,7 @@ def test_epoch_reader_gathers_an_unchanged_order_once(monkeypatch):
         "gather",
         lambda index, out: calls.append(len(index)) or gather(index, out),
     )
-    reader = EpochReader([rows], [(0, 5), (5, 10)], torch.empty(0))
+    reader = EpochReader([rows], [[(0, 5), (5, 10)]], torch.empty(0))
     order = torch.arange(10)
     first = read_all(reader, [order])
     again = read_all(reader, [order])

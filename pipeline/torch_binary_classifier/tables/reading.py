@@ -7,16 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.csv_file import CsvTable
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.tables.parquet_file import open_parquet
 from torch_binary_classifier.tables.streams import STANDARD_INPUT
-from torch_binary_classifier.tables.table import Chunk, Table
+from torch_binary_classifier.tables.suffixes import CSV_SUFFIXES, READ_SUFFIXES
+from torch_binary_classifier.tables.table import Table
 
-__all__ = ["READ_SUFFIXES", "open_table", "read_table"]
-
-CSV_SUFFIXES = (".csv", ".csv.gz")
-READ_SUFFIXES = (*CSV_SUFFIXES, ".parquet", ".pq")
+__all__ = ["open_table", "read_table"]
 
 
 def open_table(

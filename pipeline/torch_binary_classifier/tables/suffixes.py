@@ -1,0 +1,9 @@
+"""What the names of tables end in; knows nothing else."""
+
+from __future__ import annotations
+
+__all__ = ["CSV_SUFFIXES", "READ_SUFFIXES", "WRITE_SUFFIXES"]
+
+CSV_SUFFIXES = (".csv", ".csv.gz")
+READ_SUFFIXES = (*CSV_SUFFIXES, ".parquet", ".pq")
+WRITE_SUFFIXES = (".csv", ".parquet", ".pq")

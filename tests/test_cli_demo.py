@@ -1,0 +1,41 @@
+"""The command `demo`: the whole way in two processes."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, run):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    code, out, err = run("demo")
+    assert (code, err) == (0, "")
+    saved, held_out, scored = out.splitlines()[-3:]
+    model_path, scored_path = saved.split()[-1], scored.split()[-1]
+    assert held_out.startswith("Held out: log-loss 0.0")
+    assert float(re.search(r"AUC (\S+),", held_out)[1]) > 0.98
+    assert "\n  logistic regression " in out
+    assert "\n  prior only " in out
+    assert "Same scores as in this process, bit for bit: True" in out
+    pipe = joblib.load(folder / model_path)
+    assert [name for name, _ in pipe.steps] == ["scale", "clf"]
+    new = pd.read_csv("models/demo/new.csv")
+    assert "diagnosis" not in new
+    np.testing.assert_array_equal(
+        pd.read_csv(scored_path)["probability"], pipe.predict_proba(new)[:, 1]
+    )
+
+
+@pytest.mark.usefixtures("folder")
+def test_demo_reports_the_failure_of_the_other_process(monkeypatch, run):
+    failed = subprocess.CompletedProcess([], 3, stdout="", stderr="first\nsecond\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    code, _, err = run("demo")
+    assert code == 4
+    assert "error: the other process must end with code 0, got 3: first second\n" in err

@@ -1,0 +1,161 @@
+"""The command `score`: what it writes, warns of and refuses, and its progress."""
+
+import io
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+from torch_binary_classifier import progress
+from torch_binary_classifier.cli.main import main
+
+
+def test_score_writes_rows_probabilities_and_predictions(age_model, run):
+    code, out, err = run("score", age_model, "new.csv", "--out", "scored.csv")
+    assert (code, err) == (0, "")
+    assert out == "Scored 2 rows of new.csv into scored.csv\n"
+    scored = pd.read_csv("scored.csv")
+    expected = joblib.load(age_model).predict_proba(pd.read_csv("new.csv"))[:, 1]
+    np.testing.assert_array_equal(scored["probability"], expected)
+    assert scored["_row"].tolist() == [0, 1]
+    assert scored["prediction"].tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["absent.joblib", "new.csv"],
+            "absent.joblib must be a model file, got no file",
+        ),
+        (["new.csv", "new.csv"], "new.csv must be a joblib file, got one of another"),
+        (["model.joblib", "absent.csv"], "absent.csv must be a file, got no file"),
+        (
+            ["model.joblib", "bad.csv"],
+            "column 'age' of bad.csv must hold numbers, got 'x'",
+        ),
+        (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .csv.gz"),
+    ],
+    ids=["no model", "not a model", "no table", "bad cell", "not a table"],
+)
+def test_score_refuses_unfit_input(age_model, run, arguments, message):
+    age_model.with_name("bad.csv").write_text("age\nx\n")
+    code, out, err = run("score", *arguments, "--out", "scored.csv")
+    assert (code, out) == (3, "")
+    assert err.startswith(f"torch-binary-classifier: error: {message}")
+    assert len(err.splitlines()) == 1
+    assert not age_model.with_name("scored.csv").exists()
+
+
+def test_score_reports_a_missing_folder(age_model, run):
+    code, _, err = run("score", age_model, "new.csv", "--out", "absent/scored.csv")
+    assert code == 4
+    assert "absent/scored.csv must lie in a folder that exists" in err
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("target", ["model.joblib", "new.csv"])
+@pytest.mark.usefixtures("age_model")
+def test_score_does_not_overwrite_what_a_link_leads_to(run, link, target):
+    link(Path("link.csv"), target)
+    code, _, err = run("score", "model.joblib", "new.csv", "--out", "link.csv")
+    assert code == 2
+    assert "argument --out: must be no input, got 'link.csv'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("loop", "new.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "loop.csv", "--out", "scored.csv"), 3),
+        (("model.joblib", "new.csv", "--out", "loop.csv"), 4),
+    ],
+)
+@pytest.mark.usefixtures("age_model")
+def test_links_that_lead_nowhere_are_told(run, arguments, code):
+    for name in ("loop", "loop.csv"):
+        Path(name).symlink_to(name)
+    found, out, err = run("score", *arguments)
+    assert (found, out) == (code, "")
+    assert "got Too many levels of symbolic links." in err
+
+
+def test_score_does_not_overwrite_its_input(age_model, run):
+    before = Path("new.csv").read_bytes()
+    code, _, err = run("score", age_model, "new.csv", "--out", "./new.csv")
+    assert code == 2
+    assert "argument --out: must be no input, got 'new.csv'" in err
+    assert Path("new.csv").read_bytes() == before
+
+
+def test_score_warns_of_cells_that_training_never_saw(city_model, run):
+    Path("new.csv").write_text("city,code,\nOslo,1,0\nRome,4,0\n,9,0\nOslo,1,0\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert code == 0
+    assert out == (
+        "Ignored columns: ''\n"
+        "Note: read as the file says, because the model does not tell: 'code'\n"
+        "Scored 4 rows of new.csv into s.csv\n"
+    )
+    assert err == (
+        "torch-binary-classifier: warning: column 'city' has cells new to the model: "
+        "25% hold categories never seen in training, 25% are missing "
+        "(in training none was missing).\n"
+    )
+
+
+def test_score_refuses_a_strange_table_if_strict(city_model, run):
+    Path("new.csv").write_text("city,code\nRome,1\nPisa,1\n")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    assert (code, out) == (3, "")
+    assert "new.csv must hold cells that the model knows in every column" in err
+    assert "column 'city' has no cell that the model knows: 100% hold" in err
+    assert not Path("s.csv").exists()
+    code, _, warning = run("score", city_model, "new.csv", "--out", "s.csv")
+    assert code == 0
+    assert "warning: column 'city' has no cell that the model knows" in warning
+    assert Path("s.csv").exists()
+
+
+@pytest.fixture
+def city_model(folder):
+    """Return the path of a model of cities, whose function sees the code."""
+    table = pd.read_csv("people.csv").fillna({"city": "Oslo"})
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]),
+        (FunctionTransformer(np.sqrt), ["code"]),
+    )
+    pipe = make_pipeline(columns, LogisticRegression())
+    joblib.dump(pipe.fit(table, table["bought"]), "model.joblib")
+    return folder / "model.joblib"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_rewrites_a_line_on_a_terminal(age_model, monkeypatch):
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.0)
+    stream = Terminal()
+    assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
+    drawn, report = stream.getvalue().rsplit("\x1b[2K", 1)
+    assert "\r\x1b[2K2 rows scored, 100% of the file" in drawn
+    assert report == "Scored 2 rows of new.csv into out.csv\n"
+
+
+def test_progress_in_a_log_is_plain_lines(age_model, monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    stream = io.StringIO()
+    assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
+    assert stream.getvalue() == (
+        "2 rows scored, 100% of the file\nScored 2 rows of new.csv into out.csv\n"
+    )
