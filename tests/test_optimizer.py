@@ -4,16 +4,15 @@ import pytest
 import torch
 
 from torch_binary_classifier.training import optimizer as module
+from torch_binary_classifier.training import updates
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.optimizer import (
     NEGLIGIBLE_MOMENT,
     NEGLIGIBLE_SQUARE,
     OPTIMIZERS,
-    StepSize,
-    adam_update,
-    sgd_update,
 )
 from torch_binary_classifier.training.threads import one_thread_per_kernel
+from torch_binary_classifier.training.updates import StepSize, adam_update, sgd_update
 
 CPU = torch.device("cpu")
 SIZES = {
@@ -37,7 +36,7 @@ SIZES = {
     ],
 }
 SIZES["sgd without nesterov"] = [
-    StepSize(size.learning_rate, momentum=size.momentum, nesterov=False)
+    StepSize(size.learning_rate, momentum=size.momentum, nesterovs_momentum=False)
     for size in SIZES["sgd"]
 ]
 
@@ -76,7 +75,7 @@ def make_torch(name, size, tensors):
             groups,
             lr=size.learning_rate,
             momentum=size.momentum,
-            nesterov=size.nesterov and size.momentum > 0,
+            nesterov=size.nesterovs_momentum and size.momentum > 0,
         )
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
     return kind(
@@ -199,8 +198,8 @@ def test_optimizer_fallback_equals_the_fused_update(name, dtype, monkeypatch):
     torch.testing.assert_close(
         fused.parameters, plain.parameters, rtol=bound, atol=bound
     )
-    assert module.FUSED_ADAM is not None
-    assert module.FUSED_SGD is not None
+    assert updates.FUSED_ADAM is not None
+    assert updates.FUSED_SGD is not None
 
 
 def test_optimizer_fallback_check_notices_a_missing_step():

@@ -7,41 +7,28 @@ layers or losses. One fused call updates a whole run of equal members, which is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.training.kernels import Kernel
 from torch_binary_classifier.training.layout import ParameterLayout
+from torch_binary_classifier.training.updates import (
+    Parts,
+    StepSize,
+    adam_update,
+    sgd_update,
+)
 
 # Adam's first moment of a dead unit sinks into the denormal numbers and stays there;
 # arithmetic on those is slow. Below these sizes a moment has no effect.
 NEGLIGIBLE_MOMENT = 1e-30
 NEGLIGIBLE_SQUARE = 1e-36
-
-FUSED_ADAM = getattr(torch, "_fused_adam_", None)
-FUSED_SGD = getattr(torch, "_fused_sgd_", None)
-
-
-@dataclass(frozen=True)
-class StepSize:
-    """What one member's update depends on besides its gradient."""
-
-    learning_rate: float
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = True
-
-
-Parts = dict[str, list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +39,7 @@ class Run:
     """
 
     size: StepSize
-    update: Callable[[], object]
+    update: Kernel
 
 
 class Optimizer(Protocol):
@@ -121,7 +108,7 @@ class _Flat:
         """Return the buffer that the runs' updates move."""
         return self.parameters
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         raise NotImplementedError
 
@@ -168,7 +155,7 @@ class Adam(_Flat):
 
     moment_names = ("first_moment", "second_moment")
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         return adam_update(size, parts, self.step_count)
 
@@ -264,7 +251,7 @@ class SGD(_Flat):
 
     moment_names = ("velocity",)
 
-    def _prepared(self, size: StepSize, parts: Parts) -> Callable[[], object]:
+    def _prepared(self, size: StepSize, parts: Parts) -> Kernel:
         """Return the update of a run of members."""
         return sgd_update(size, parts)
 
@@ -288,70 +275,3 @@ RECORDABLE: dict[str, OptimizerKind] = {
     "adamw": RecordableAdamW,
     "sgd": RecordableSGD,
 }
-
-
-def adam_update(
-    size: StepSize, parts: Parts, n_steps: Tensor, fused: Any = FUSED_ADAM
-) -> Callable[[], object]:
-    """Return the update of some members; ``fused`` is torch's private kernel or None.
-
-    ``n_steps``, of shape (), is read at every call.
-    """
-    names = ("parameters", "gradients", "first_moment", "second_moment")
-    tensors = [parts[name] for name in names]
-    if fused is None:
-        return partial(_plain_adam, size, tensors, n_steps)
-    return partial(
-        fused,
-        *tensors,
-        [],
-        [n_steps] * len(tensors[0]),
-        lr=size.learning_rate,
-        beta1=size.beta_1,
-        beta2=size.beta_2,
-        weight_decay=0.0,
-        eps=size.epsilon,
-        amsgrad=False,
-        maximize=False,
-    )
-
-
-def _plain_adam(size: StepSize, tensors: list[list[Tensor]], n_steps: Tensor) -> None:
-    """Update by torch's public operations."""
-    correction_1 = 1 - size.beta_1 ** int(n_steps)
-    correction_2 = 1 - size.beta_2 ** int(n_steps)
-    for value, slope, first, second in zip(*tensors, strict=True):
-        first.lerp_(slope, 1 - size.beta_1)
-        second.mul_(size.beta_2).addcmul_(slope, slope, value=1 - size.beta_2)
-        scale = second.sqrt().div_(correction_2**0.5).add_(size.epsilon)
-        value.addcdiv_(first, scale, value=-size.learning_rate / correction_1)
-
-
-def sgd_update(
-    size: StepSize, parts: Parts, fused: Any = FUSED_SGD
-) -> Callable[[], object]:
-    """Return the update of some members; ``fused`` as in ``adam_update``."""
-    tensors = [parts[name] for name in ("parameters", "gradients", "velocity")]
-    if fused is None:
-        return partial(_plain_sgd, size, tensors)
-    if size.momentum == 0:
-        tensors[2] = []  # the kernel refuses a velocity that it does not need
-    return partial(
-        fused,
-        *tensors,
-        weight_decay=0.0,
-        momentum=size.momentum,
-        lr=size.learning_rate,
-        dampening=0.0,
-        nesterov=size.nesterov and size.momentum > 0,
-        maximize=False,
-        is_first_step=False,
-    )
-
-
-def _plain_sgd(size: StepSize, tensors: list[list[Tensor]]) -> None:
-    """Update by torch's public operations."""
-    for value, slope, velocity in zip(*tensors, strict=True):
-        velocity.mul_(size.momentum).add_(slope)
-        move = slope.add(velocity, alpha=size.momentum) if size.nesterov else velocity
-        value.sub_(move, alpha=size.learning_rate)

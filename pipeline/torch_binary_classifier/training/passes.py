@@ -97,9 +97,8 @@ class Passes:
 
     def draw(self, n_rows: int) -> None:
         """Draw the units that the next pass over so many rows leaves out."""
-        if self.dropouts:
-            for network in self.networks[n_rows]:
-                network.draw()
+        for network in self.networks[n_rows]:
+            network.draw()
 
     def kernels(self, batch: Batch) -> list[Kernel]:
         """Return what fills the gradients from a batch."""

@@ -6,20 +6,24 @@ Knows batches and parameters; nothing of epochs, results or when a training ends
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
-from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.interface.settings import (
+    StepHyperparameters,
+)
 from torch_binary_classifier.training.kernels import Kernel, run_all
 from torch_binary_classifier.training.members import Member, Setup
 from torch_binary_classifier.training.objective import loss_kernels
-from torch_binary_classifier.training.optimizer import Optimizer, StepSize
+from torch_binary_classifier.training.optimizer import Optimizer
 from torch_binary_classifier.training.passes import Passes
 from torch_binary_classifier.training.penalty import EpochPenalty
 from torch_binary_classifier.training.pieces import Batch, Piece
 from torch_binary_classifier.training.state import BlockState
 from torch_binary_classifier.training.threads import Team
+from torch_binary_classifier.training.updates import StepSize
 
 # Moments become denormal slowly: looking at them once in so many steps is enough.
 STEPS_BETWEEN_FLUSHES = 64
@@ -57,8 +61,8 @@ class Stepper:
         self.losses = state.parameters.new_zeros(len(members), dtype=torch.float64)
         self._penalty_kernels = penalty.value_kernels(state.parameters, self.losses)
         self._loss_kernels: dict[Piece, list[Kernel]] = {}
-        step = _Step(state, self.passes, penalty, self.optimizer)
-        self._launch = setup.device.repeated(step)
+        kernels = StepKernels(state, self.passes, penalty, self.optimizer)
+        self._launch = setup.device.repeated(kernels.run)
         self._rates: list[float] = []
         self._n_flushes = 0
 
@@ -80,7 +84,8 @@ class Stepper:
 
     def step(self, batch: Batch) -> None:
         """Take one step on one batch."""
-        self.passes.draw(batch.n_rows)
+        if self.passes.dropouts:
+            self.passes.draw(batch.n_rows)
         self.optimizer.count()
         self._launch(batch)
 
@@ -101,7 +106,7 @@ class Stepper:
         return losses
 
 
-class _Step:
+class StepKernels:
     """What a step consists of, on static buffers only."""
 
     def __init__(
@@ -117,7 +122,7 @@ class _Step:
         self.optimizer = optimizer
         self._kernels: dict[Batch, list[Kernel]] = {}
 
-    def __call__(self, batch: Batch) -> None:
+    def run(self, batch: Batch) -> None:
         """Run the kernels of a step on a batch."""
         kernels = self._kernels.get(batch)
         if kernels is None:
@@ -132,14 +137,7 @@ class _Step:
         return [*self.passes.kernels(batch), *penalty, self.optimizer.update]
 
 
-def _step_size(given: Hyperparameters, rate: float) -> StepSize:
-    """Return what a member's update needs in an epoch."""
-    return StepSize(
-        learning_rate=rate,
-        beta_1=given.beta_1,
-        beta_2=given.beta_2,
-        epsilon=given.epsilon,
-        weight_decay=given.weight_decay,
-        momentum=given.momentum,
-        nesterov=given.nesterovs_momentum,
-    )
+def _step_size(given: StepHyperparameters, rate: float) -> StepSize:
+    """Return what decides a member's update in an epoch."""
+    names = [field.name for field in fields(StepHyperparameters)]
+    return StepSize(rate, **{name: getattr(given, name) for name in names})

@@ -89,7 +89,7 @@ class Team:
             self._start_helper()
         for _ in range(n_helpers):
             self._orders.put(work)
-        work.share()
+        work.take_part()
         work.wait()
 
     def _start_helper(self) -> None:
@@ -103,7 +103,7 @@ class Team:
         torch.set_num_threads(1)  # a new thread knows the process's first count only
         with bare_kernels():
             while (work := self._orders.get()) is not None:
-                work.share()
+                work.take_part()
 
     def close(self) -> None:
         """End the helpers."""
@@ -122,7 +122,7 @@ class _Work:
         self._n_tasks = len(tasks)
         self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def share(self) -> None:
+    def take_part(self) -> None:
         """Call tasks until none is left."""
         while True:
             try:
