@@ -11,7 +11,7 @@ COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
 LOWEST := .compat/lowest
 # Quick ones, for what other releases could do otherwise.
 LOWEST_TESTS := $(addprefix tests/test_,sklearn_contract.py classifier.py \
-	blas_threads.py lbfgs.py forward.py)
+	blas_threads.py lbfgs.py forward.py saved_models.py batched.py)
 # Older releases call each other in ways that those announce to end: their business,
 # so the two kinds of announcement are no errors here.
 ANNOUNCED := -W ignore::DeprecationWarning -W ignore::FutureWarning
