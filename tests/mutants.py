@@ -2,7 +2,8 @@
 
 ``make mutants`` plants each of `MUTANTS` in a copy of the tree, runs the tests that
 are to see it, and prints what became of it. A fault that no test sees survives: add
-the test, or say in `Mutant.survives` why there is none.
+the test, or say in `Mutant.survives` why there is none. ``python tests/mutants.py
+cli/main.py`` does so with the faults of one file.
 """
 
 from __future__ import annotations
@@ -50,7 +51,206 @@ class Mutant:
     survives: str = ""
 
 
-MUTANTS: tuple[Mutant, ...] = ()
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "training/stopping.py",
+        "self.n_stalled > self.n_iter_no_change",
+        "self.n_stalled >= self.n_iter_no_change",
+        "tests/test_stopping.py",
+    ),
+    Mutant(
+        "training/schedule.py",
+        "ADAPTIVE_FLOOR = 1e-6",
+        "ADAPTIVE_FLOOR = 1e-5",
+        "tests/test_schedule.py tests/test_equivalence.py",
+    ),
+    Mutant(
+        "training/seeding.py",
+        "SHUFFLE, DROPOUT = 1, 2",
+        "SHUFFLE, DROPOUT = 1, 1",
+        "tests/test_seeding.py tests/test_dropout.py",
+    ),
+    Mutant(
+        "training/penalty.py",
+        "        self.strengths.mul_(layout.weight_mask(where))\n",
+        "",
+        "tests/test_penalty.py tests/test_network.py",
+    ),
+    Mutant(
+        "training/penalty.py",
+        "over([n - n_before for n in row_counts])",
+        "over([stop - start] * len(members))",
+        "tests/test_penalty.py tests/test_engine.py tests/test_equivalence.py",
+    ),
+    Mutant(
+        "training/epochs.py",
+        "        totals = torch.maximum(totals, counts)\n",
+        "",
+        "tests/test_epochs.py tests/test_normalisation.py tests/test_weights.py",
+    ),
+    Mutant(
+        "training/optimizer.py",
+        "self.keep.mul_(self.mask).neg_()",
+        "self.keep.neg_()",
+        "tests/test_optimizer.py",
+    ),
+    Mutant(
+        "training/dropout.py",
+        "self.scales = 2**16 / counts",
+        "self.scales = torch.ones_like(counts)",
+        "tests/test_dropout.py",
+    ),
+    Mutant(
+        "training/initialisation.py",
+        'factor = 2.0 if architecture.activation == "logistic" else 6.0',
+        "factor = 6.0",
+        "tests/test_initialisation.py",
+    ),
+    Mutant(
+        "training/block.py",
+        "self.best = self.best.compact(staying)",
+        "self.best = self.state.copy()",
+        "tests/test_engine.py",
+    ),
+    Mutant(
+        "training/lbfgs.py",
+        "converged=found.status in {0, 99}",
+        "converged=found.status in {0}",
+        "tests/test_lbfgs.py",
+    ),
+    Mutant(
+        "training/start.py",
+        "        share = 0.5\n",
+        "        share = 0.9\n",
+        "tests/test_classifier.py -k no_prior",
+    ),
+    Mutant(
+        "training/normalisation.py",
+        "BATCH_NORM_MOMENTUM = 0.1",
+        "BATCH_NORM_MOMENTUM = 0.2",
+        "tests/test_normalisation.py tests/test_network.py",
+    ),
+    Mutant(
+        "estimator/holdout.py",
+        "    found.update(positions.astype(np.int64).tobytes())\n",
+        "",
+        "tests/test_holdout.py",
+    ),
+    Mutant(
+        "estimator/weights.py",
+        "0.5 * (weights.sum() / by_class)",
+        "0.5 * (len(weights) / by_class)",
+        "tests/test_weights.py",
+    ),
+    Mutant(
+        "estimator/input_scale.py",
+        "(np.abs(self.mean) > 1) & (self.offset",
+        "(np.abs(self.mean) > 0) & (self.offset",
+        "tests/test_input_scale.py",
+    ),
+    Mutant(
+        "estimator/endings.py",
+        "elif not (watched or fitted.converged):",
+        "elif not fitted.converged:",
+        "tests/test_endings.py tests/test_classifier.py",
+    ),
+    Mutant(
+        "estimator/going_on.py",
+        '(name, given) != ("dtype", "auto")',
+        'name != "dtype"',
+        "tests/test_whole_state.py tests/test_classifier.py",
+    ),
+    Mutant(
+        "inference/ensemble.py",
+        "    if extreme.any():\n",
+        "    if extreme.all():\n",
+        "tests/test_ensemble.py",
+    ),
+    Mutant(
+        "inference/forward.py",
+        "rows.start + int(row)",
+        "int(row)",
+        "tests/test_forward.py tests/test_bad_input.py",
+    ),
+    Mutant(
+        "blas_threads.py",
+        "default=1)",
+        "default=2)",
+        "tests/test_blas_threads.py",
+    ),
+    Mutant(
+        "forks.py",
+        "            self._holders.clear()\n",
+        "",
+        "tests/test_forks.py",
+    ),
+    Mutant(
+        "persistence/replacement.py",
+        "if error.errno == errno.EINVAL:",
+        "if error.errno != errno.EINVAL:",
+        "tests/test_replacement.py",
+    ),
+    Mutant(
+        "persistence/artefact.py",
+        '    b"\\x78",\n',
+        "",
+        "tests/test_persistence.py",
+    ),
+    Mutant(
+        "tables/csv_rows.py",
+        "            n_rows += 1\n",
+        "",
+        "tests/test_csv_rows.py",
+    ),
+    Mutant(
+        "tables/times.py",
+        'clock += np.where(parts.is_minus("ahead"), offset, -offset)',
+        'clock += np.where(parts.is_minus("ahead"), -offset, offset)',
+        "tests/test_times.py",
+    ),
+    Mutant(
+        "scoring/vocabulary.py",
+        "            if len(writings) == 1\n",
+        "",
+        "tests/test_vocabulary.py",
+    ),
+    Mutant(
+        "scoring/drift.py",
+        "self.had_gaps is False",
+        "not self.had_gaps",
+        "tests/test_scoring_columns.py tests/test_cli_score.py",
+    ),
+    Mutant(
+        "cli/numerals.py",
+        "NEARLY = 2 / 3",
+        "NEARLY = 0.5",
+        "tests/test_numerals.py",
+    ),
+    Mutant(
+        "cli/signals.py",
+        "            signal.signal(one, signal.SIG_IGN)\n",
+        "            pass\n",
+        "tests/test_signals.py",
+    ),
+    Mutant(
+        "assembly.py",
+        "MIN_ROWS_PER_CATEGORY = 2",
+        "MIN_ROWS_PER_CATEGORY = 1",
+        "tests/test_assembly.py",
+    ),
+    Mutant(
+        "positive.py",
+        "self._order = [1 - place, place]",
+        "self._order = [place, 1 - place]",
+        "tests/test_positive.py",
+    ),
+    Mutant(
+        "preparation.py",
+        "tuple(all(map(_is_number, values)) for",
+        "tuple(any(map(_is_number, values)) for",
+        "tests/test_preparation.py",
+    ),
+)
 
 
 def planted(mutant: Mutant, source: str) -> str:
@@ -120,17 +320,18 @@ def row(mutant: Mutant, killed: bool, seconds: float) -> str:
     return f"{became:<9}{seconds:5.1f} s  {mutant.file:<34} {line or '(removed)'}"
 
 
-def main() -> int:
-    """Print the table; return 1 if it is not as expected."""
+def main(files: Sequence[str] = ()) -> int:
+    """Print the table, of some files only; return 1 if it is not as expected."""
+    chosen = [one for one in MUTANTS if not files or one.file in files]
     n_unexpected = 0
-    for mutant, killed, seconds in outcomes(ROOT, MUTANTS):
+    for mutant, killed, seconds in outcomes(ROOT, chosen):
         print(row(mutant, killed, seconds), flush=True)
         if not killed and mutant.survives:
             print(f"         because {mutant.survives}")
         n_unexpected += killed == bool(mutant.survives)
-    print(f"{len(MUTANTS)} mutants, {n_unexpected} of them not as expected")
+    print(f"{len(chosen)} mutants, {n_unexpected} of them not as expected")
     return int(n_unexpected > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

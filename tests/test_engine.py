@@ -315,6 +315,21 @@ def test_fit_many_restores_the_best_validation_weights():
         assert loss == pytest.approx(min(curve), rel=1e-12)
 
 
+def test_best_weights_outlive_those_who_leave():
+    table = make_table(80, weighted=True)
+    table = replace(table, targets=table.targets.roll(1))
+    train, validation = some_rows(table, range(40)), some_rows(table, range(40, 80))
+    given = {"learning_rate_init": 0.03, "max_iter": 30}
+    member = make_member(train, validation, **given)
+    alone, together = (
+        fit(make_architecture((30,)), [member, *others], batch_size=8)[0]
+        for others in ([], [make_member(train, validation, seed=1, max_iter=20)])
+    )
+    best = int(np.argmin(alone.validation_loss_curve))
+    assert best < 19 < 29  # the other one leaves in between
+    assert same_state(alone.state, together.state)
+
+
 def test_fit_many_of_sparse_rows_equals_dense():
     table = make_table(dtype=torch.float32)
     values = table.features.values.clone()
