@@ -10,8 +10,9 @@ PIP := -m pip install --quiet --quiet --no-input --disable-pip-version-check \
 COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
 LOWEST := .compat/lowest
 # Quick ones, for what other releases could do otherwise.
-LOWEST_TESTS := $(addprefix tests/test_,sklearn_contract.py classifier.py \
-	blas_threads.py lbfgs.py forward.py saved_models.py batched.py)
+LOWEST_TESTS := tests/search/test_batched_fits.py $(addprefix tests/test_, \
+	sklearn_contract.py classifier.py blas_threads.py lbfgs.py forward.py \
+	saved_models.py progress.py)
 # Older releases call each other in ways that those announce to end: their business,
 # so the two kinds of announcement are no errors here.
 ANNOUNCED := -W ignore::DeprecationWarning -W ignore::FutureWarning
