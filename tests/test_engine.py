@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
+from tests.builders import make_table
 
 from torch_binary_classifier.interface.settings import Hyperparameters
 from torch_binary_classifier.training import device
@@ -22,20 +23,10 @@ from torch_binary_classifier.training.evaluation import (
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import Member
-from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.rows import DenseRows, SparseRows
 from torch_binary_classifier.training.state import BlockState
 
 N_FEATURES = 5
-
-
-def make_table(n_rows=60, dtype=torch.float64, seed=0, weighted=False):
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n_rows, N_FEATURES, generator=generator, dtype=dtype)
-    y = (X[:, 0] - X[:, 1] ** 2 + 0.5 > 0).to(dtype)
-    weights = torch.ones(n_rows, dtype=torch.float64)
-    if weighted:
-        weights = torch.rand(n_rows, generator=generator, dtype=torch.float64) + 0.2
-    return RowSet(DenseRows(X), torch.arange(n_rows), y, weights)
 
 
 def some_rows(table, index):
@@ -120,7 +111,7 @@ def test_fit_many_follows_the_penalised_gradient(sizes, weighted):
 @pytest.mark.parametrize("norm", [None, "batch"])
 def test_fit_many_going_on_equals_one_run(solver, norm):
     architecture = make_architecture((9, 4), "gelu", norm, torch.float32)
-    table = make_table(61, torch.float32, weighted=True)
+    table = make_table(61, dtype=torch.float32, weighted=True)
     given = {"dropout": 0.3, "alpha": 0.1, "weight_decay": 0.1}
     members = [
         make_member(table, seed=seed, max_iter=10, learning_rate_init=rate, **given)
@@ -389,7 +380,7 @@ def test_fit_many_says_when_a_member_diverged():
 
 def test_fit_many_never_normalises_a_batch_of_one_row():
     architecture = make_architecture(norm="batch", dtype=torch.float32)
-    table = make_table(17, torch.float32)
+    table = make_table(17, dtype=torch.float32)
     (result,) = fit(architecture, [make_member(table)])
     assert result.state.n_steps == 5
     assert all(map(math.isfinite, result.loss_curve))
@@ -474,7 +465,7 @@ def test_members_are_scored_on_their_own_validation_rows(shared):
 def test_moments_do_not_stay_denormal(dtype):
     # A step far beyond the margin: no row has a slope left, and the moments decay
     # below the least normal number.
-    table = make_table(16, dtype)
+    table = make_table(16, dtype=dtype)
     table = replace(table, targets=(table.features.values[:, 0] > 0).to(dtype))
     table.features.values[:, 0] += table.targets * 2 - 1
     decay = 0.5 if dtype == torch.float32 else 0.004

@@ -4,21 +4,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-
-from torch_binary_classifier import TorchBinaryClassifier
+from tests.builders import network
 
 BALANCED = {"class_weight": "balanced"}
-
-
-def network(**parameters):
-    given = {
-        "hidden_layer_sizes": (4,),
-        "max_iter": 5,
-        "learning_rate": "cosine",
-        "learning_rate_init": 0.01,
-        "random_state": 0,
-    }
-    return TorchBinaryClassifier(**given | parameters)
 
 
 def logistic_regression(**parameters):
