@@ -5,22 +5,33 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 pyth
 	&& { command -v "$$candidate"; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --no-input \
-	--disable-pip-version-check --no-warn-script-location --root-user-action=ignore
+PIP := -m pip install --quiet --quiet --no-input --disable-pip-version-check \
+	--no-warn-script-location --root-user-action=ignore
 COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
+LOWEST := .compat/lowest
+# Quick ones, for what other releases could do otherwise.
+LOWEST_TESTS := tests/search/test_batched_fits.py $(addprefix tests/test_, \
+	sklearn_contract.py classifier.py blas_threads.py lbfgs.py forward.py \
+	saved_models.py progress.py)
+# Older releases call each other in ways that those announce to end: their business,
+# so the two kinds of announcement are no errors here.
+ANNOUNCED := -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 # scikit-learn skips its array API check unless scipy is told at import.
 export SCIPY_ARRAY_API := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint slow compat $(COMPAT_VERSIONS:%=compat-%) clean
+.PHONY: help demo test lint slow mutants compat compat-lowest \
+	$(COMPAT_VERSIONS:%=compat-%) clean
 
 help:
 	@echo "make demo    train, tune, save, load and score on real data"
 	@echo "make test    lint, types, fast tests, doctests, the README's blocks"
 	@echo "make lint    ruff and mypy only"
 	@echo "make slow    the tests that take minutes"
-	@echo "make compat  the contract tests on scikit-learn $(COMPAT_VERSIONS)"
+	@echo "make compat  the contract tests on scikit-learn $(COMPAT_VERSIONS),"
+	@echo "             and more on every dependency's lower bound"
+	@echo "make mutants what the tests say to small faults in the code; takes minutes"
 	@echo "make clean   remove .venv, .compat, caches and build output"
 
 demo: $(INSTALLED)
@@ -37,26 +48,37 @@ lint: $(INSTALLED)
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
-compat: $(COMPAT_VERSIONS:%=compat-%)
+mutants: $(INSTALLED)
+	$(BIN)/python tests/mutants.py
 
-# Older releases of scikit-learn call scipy and numpy in ways that those announce to
-# end: their business, so the two kinds of announcement are no errors here.
+compat: $(COMPAT_VERSIONS:%=compat-%) compat-lowest
+
 $(COMPAT_VERSIONS:%=compat-%): compat-%: .compat/scikit-learn-%/installed
 	PYTHONPATH=$(dir $<) $(BIN)/python -c \
 		'import sklearn; print("scikit-learn", sklearn.__version__); assert sklearn.__version__ == "$*"'
-	PYTHONPATH=$(dir $<) $(BIN)/python -m pytest tests/test_sklearn_contract.py \
-		-W ignore::DeprecationWarning -W ignore::FutureWarning
+	PYTHONPATH=$(dir $<) $(BIN)/python -m pytest tests/test_sklearn_contract.py $(ANNOUNCED)
+
+compat-lowest: $(LOWEST)/installed
+	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS) $(ANNOUNCED)
 
 .compat/scikit-learn-%/installed: | $(INSTALLED)
 	@rm -rf $(@D)
-	@$(PIP_INSTALL) --no-deps --target $(@D) scikit-learn==$*
+	@$(BIN)/python $(PIP) --no-deps --target $(@D) scikit-learn==$*
+	@touch $@
+
+# By Python 3.11, the last one for which all of these releases are built.
+$(LOWEST)/installed: pyproject.toml constraints-lowest.txt
+	@rm -rf $(@D)
+	@python3.11 -m venv $(@D)
+	@$(@D)/bin/python $(PIP) --constraint constraints-lowest.txt --editable . \
+		hypothesis pandas pytest pytest-timeout
 	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer must be on the PATH." >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv with $(PYTHON)"; $(PYTHON) -m venv .venv; }
 	@echo "Installing into .venv (the first time takes some minutes)"
-	@$(PIP_INSTALL) --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python $(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 clean:

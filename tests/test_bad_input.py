@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import StandardScaler
+from tests.builders import network
 
 from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
 from torch_binary_classifier.estimator.parameters import RULES
@@ -50,16 +51,6 @@ BAD_VALUES = {
 
 # From scikit-learn where it checks, else ours.
 ALL_ZERO = "Sample weights must contain at least one non-zero|must not be zero for"
-
-
-def network(**parameters):
-    given = {
-        "hidden_layer_sizes": (8,),
-        "max_iter": 3,
-        "learning_rate": "cosine",
-        "random_state": 0,
-    }
-    return TorchBinaryClassifier(**given | parameters)
 
 
 @pytest.fixture(scope="module")

@@ -78,3 +78,10 @@ def test_the_library_with_the_fewest_threads_is_told(monkeypatch, shared, own):
         assert n_threads == 2
         assert found == {"shared": 1, "own": 1}
     assert found == {"shared": shared, "own": own}
+
+
+def test_without_any_library_a_product_has_one_thread(monkeypatch):
+    none = blas_threads._Libraries((), ())
+    monkeypatch.setattr(blas_threads, "_libraries", lambda: none)
+    with OneBlasThread() as n_threads:
+        assert n_threads == 1

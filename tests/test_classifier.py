@@ -626,6 +626,11 @@ class TestGoingOn:
         X = rng.normal(size=(500, 3))
         assert model.score(X, X[:, 0] > 0) > 0.9
 
+    def test_one_class_is_no_prior(self, rng):
+        model = network(learning_rate_init=1e-12)
+        model.partial_fit(rng.normal(size=(64, 3)), np.ones(64), classes=[0, 1])
+        assert model.intercepts_[-1][0] == pytest.approx(0, abs=1e-6)
+
     def test_partial_fit_goes_on_from_fit(self, data):
         model = network().fit(*data)
         before = [coef.copy() for coef in model.coefs_]

@@ -9,9 +9,11 @@ import pytest
 import scipy.sparse
 import torch
 import torch.nn.functional as F  # noqa: N812
+from tests.builders import make_table
 
 from torch_binary_classifier.interface.settings import Hyperparameters
-from torch_binary_classifier.training import device
+from torch_binary_classifier.training import device, engine
+from torch_binary_classifier.training.block import Block
 from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.dropout import DropoutLayer
 from torch_binary_classifier.training.engine import block_size, fit_many
@@ -22,20 +24,10 @@ from torch_binary_classifier.training.evaluation import (
 from torch_binary_classifier.training.initialisation import initial_parameters
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import Member
-from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
+from torch_binary_classifier.training.rows import DenseRows, SparseRows
 from torch_binary_classifier.training.state import BlockState
 
 N_FEATURES = 5
-
-
-def make_table(n_rows=60, dtype=torch.float64, seed=0, weighted=False):
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n_rows, N_FEATURES, generator=generator, dtype=dtype)
-    y = (X[:, 0] - X[:, 1] ** 2 + 0.5 > 0).to(dtype)
-    weights = torch.ones(n_rows, dtype=torch.float64)
-    if weighted:
-        weights = torch.rand(n_rows, generator=generator, dtype=torch.float64) + 0.2
-    return RowSet(DenseRows(X), torch.arange(n_rows), y, weights)
 
 
 def some_rows(table, index):
@@ -117,11 +109,14 @@ def test_fit_many_follows_the_penalised_gradient(sizes, weighted):
 
 
 @pytest.mark.parametrize("solver", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("norm", [None, "batch"])
-def test_fit_many_going_on_equals_one_run(solver, norm):
+@pytest.mark.parametrize(
+    ("norm", "learning_rate"), [(None, "invscaling"), ("batch", "constant")]
+)
+def test_fit_many_going_on_equals_one_run(solver, norm, learning_rate):
     architecture = make_architecture((9, 4), "gelu", norm, torch.float32)
-    table = make_table(61, torch.float32, weighted=True)
+    table = make_table(61, dtype=torch.float32, weighted=True)
     given = {"dropout": 0.3, "alpha": 0.1, "weight_decay": 0.1}
+    given |= {"learning_rate": learning_rate}
     members = [
         make_member(table, seed=seed, max_iter=10, learning_rate_init=rate, **given)
         for seed, rate in enumerate([1e-3, 1e-2, 1e-3])
@@ -315,6 +310,21 @@ def test_fit_many_restores_the_best_validation_weights():
         assert loss == pytest.approx(min(curve), rel=1e-12)
 
 
+def test_best_weights_outlive_those_who_leave():
+    table = make_table(80, weighted=True)
+    table = replace(table, targets=table.targets.roll(1))
+    train, validation = some_rows(table, range(40)), some_rows(table, range(40, 80))
+    given = {"learning_rate_init": 0.03, "max_iter": 30}
+    member = make_member(train, validation, **given)
+    alone, together = (
+        fit(make_architecture((30,)), [member, *others], batch_size=8)[0]
+        for others in ([], [make_member(train, validation, seed=1, max_iter=20)])
+    )
+    best = int(np.argmin(alone.validation_loss_curve))
+    assert best < 19 < 29  # the other one leaves in between
+    assert same_state(alone.state, together.state)
+
+
 def test_fit_many_of_sparse_rows_equals_dense():
     table = make_table(dtype=torch.float32)
     values = table.features.values.clone()
@@ -374,7 +384,7 @@ def test_fit_many_says_when_a_member_diverged():
 
 def test_fit_many_never_normalises_a_batch_of_one_row():
     architecture = make_architecture(norm="batch", dtype=torch.float32)
-    table = make_table(17, torch.float32)
+    table = make_table(17, dtype=torch.float32)
     (result,) = fit(architecture, [make_member(table)])
     assert result.state.n_steps == 5
     assert all(map(math.isfinite, result.loss_curve))
@@ -459,7 +469,7 @@ def test_members_are_scored_on_their_own_validation_rows(shared):
 def test_moments_do_not_stay_denormal(dtype):
     # A step far beyond the margin: no row has a slope left, and the moments decay
     # below the least normal number.
-    table = make_table(16, dtype)
+    table = make_table(16, dtype=dtype)
     table = replace(table, targets=(table.features.values[:, 0] > 0).to(dtype))
     table.features.values[:, 0] += table.targets * 2 - 1
     decay = 0.5 if dtype == torch.float32 else 0.004
@@ -483,3 +493,45 @@ def test_fit_many_stops_when_asked_to(n_asked):
         assert same_state(found.state, wanted.state)
         assert found.loss_curve == wanted.loss_curve
         assert not found.converged
+
+
+def test_one_batch_of_all_rows_is_not_shuffled():
+    architecture = make_architecture(dtype=torch.float32)
+    table = make_table(dtype=torch.float32)
+    (begun,) = fit(architecture, [make_member(table, max_iter=1)])
+    members = [make_member(table, state=begun.state, seed=seed) for seed in (0, 1)]
+    first, second = fit(architecture, members, batch_size=60)
+    assert same_state(first.state, second.state)
+    first, second = fit(architecture, members, batch_size=59)
+    assert not same_state(first.state, second.state)
+
+
+def test_a_member_has_results_at_its_stops_before_its_end():
+    table = make_table()
+    member = replace(make_member(table, max_iter=4), stops=frozenset({2, 3, 4, 9}))
+    given = replace(member.hyperparameters, tol=1e9, n_iter_no_change=1)
+    stalled = replace(member, hyperparameters=given)
+    result, converged = fit(make_architecture(), [member, stalled])
+    assert sorted(result.earlier) == [2, 3]
+    assert len(converged.loss_curve) == 3
+    assert sorted(converged.earlier) == [2]
+    (shorter,) = fit(make_architecture(), [with_epochs(member, 2)])
+    assert same_state(result.earlier[2].state, shorter.state)
+    assert result.earlier[2].loss_curve == shorter.loss_curve
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("flops", "n_blocks"), [(1, 2), (1 << 60, 1)])
+def test_threads_share_out_members_of_large_steps_only(flops, n_blocks, monkeypatch):
+    sizes = []
+    run = Block.run
+
+    def noted(block, *given):
+        sizes.append(len(block.courses))
+        return run(block, *given)
+
+    monkeypatch.setattr(Block, "run", noted)
+    monkeypatch.setattr(engine, "THREADED_FLOPS", flops)
+    fit(make_architecture(), [make_member(make_table(), seed=seed) for seed in (0, 1)])
+    assert len(sizes) == n_blocks
+    assert sum(sizes) == 2

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.builders import make_table
 
 from torch_binary_classifier.training.device import CPU
 from torch_binary_classifier.training.evaluation import (
@@ -11,21 +12,10 @@ from torch_binary_classifier.training.evaluation import (
 )
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.normalisation import InputStatistics
-from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.state import BlockState
 
 LIKE = torch.empty(0, dtype=torch.float64)
 N_FEATURES = 5
-
-
-def make_table(n_rows=60, dtype=torch.float64, seed=0, weighted=False):
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n_rows, N_FEATURES, generator=generator, dtype=dtype)
-    y = (X[:, 0] - X[:, 1] ** 2 + 0.5 > 0).to(dtype)
-    weights = torch.ones(n_rows, dtype=torch.float64)
-    if weighted:
-        weights = torch.rand(n_rows, generator=generator, dtype=torch.float64) + 0.2
-    return RowSet(DenseRows(X), torch.arange(n_rows), y, weights)
 
 
 def some_rows(table, index):

@@ -89,6 +89,7 @@ HARMLESS = {
     "sparse counts": lambda rng: rng.poisson(0.003, (5000, 20)).astype(float),
     "pixels": lambda _: load_digits().data,
     "rare indicators": rare,
+    "nearly always 1": lambda rng: (rng.random((5000, 4)) > 0.0005).astype(float),
     "rare indicators, standardised": lambda rng: StandardScaler().fit_transform(
         rare(rng)
     ),

@@ -75,3 +75,19 @@ def test_layout_weight_mask_marks_weights_and_no_bias():
     coefs, intercepts = layout.unpacked(layout.member_vector(mask, 1))
     assert all((coef == 1).all() for coef in coefs)
     assert all((intercept == 0).all() for intercept in intercepts)
+
+
+def test_layout_compacts_a_buffer_to_some_members():
+    architecture = make_architecture(sizes=(5, 3))
+    layout, smaller = ParameterLayout(architecture, 4), ParameterLayout(architecture, 2)
+    flat = layout.new_buffer(CPU)
+    flat.copy_(torch.arange(len(flat)))
+    compact = layout.compacted(flat, [1, 3])
+    for place, member in enumerate([1, 3]):
+        expected = layout.member_vector(flat, member)
+        assert torch.equal(smaller.member_vector(compact, place), expected)
+
+
+def test_a_normalised_batch_needs_two_rows():
+    assert Architecture(4, (), "relu", None, torch.float32).smallest_batch == 1
+    assert Architecture(4, (), "relu", "batch", torch.float32).smallest_batch == 2

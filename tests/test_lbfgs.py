@@ -188,6 +188,21 @@ def test_fit_lbfgs_reports_and_keeps_the_best_validation_weights(rng):
     assert result.converged
 
 
+def test_fit_lbfgs_ends_when_the_validation_loss_has_stalled(rng):
+    X = rng.normal(size=(80, 6))
+    y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
+    given = {"validation": np.arange(40), "alpha": 0.0, "tol": 1e-4}
+    members = [make_member(X, y, n_iter_no_change=n, **given) for n in (3, 500)]
+    hasty, patient = (
+        one.validation_loss_curve
+        for one in fit_lbfgs(make_architecture(X, (20,)), members)
+    )
+    assert patient[: len(hasty)] == hasty
+    assert len(patient) > len(hasty)
+    assert min(hasty[-4:]) > min(hasty[:-4]) - 1e-4
+    assert hasty[-5] <= min(hasty[:-5]) - 1e-4
+
+
 @pytest.mark.parametrize("limit", [{"max_iter": 3}, {"max_fun": 3}])
 def test_fit_lbfgs_stops_at_its_limits(limit, tiny_data):
     X, y = tiny_data

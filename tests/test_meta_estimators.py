@@ -1,5 +1,7 @@
 """What scikit-learn wraps around an estimator: searches, calibration, ensembles."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -23,26 +25,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
-from torch_binary_classifier import TorchBinaryClassifier
+import builders
 
 SCORES = [f"split{fold}_test_score" for fold in range(5)]
 
 
-def network(**parameters):
-    """Return a small classifier that is silent about its few epochs."""
-    given = {
-        "hidden_layer_sizes": (8,),
-        "max_iter": 8,
-        "learning_rate": "cosine",
-        "learning_rate_init": 0.02,
-        "batch_size": 32,
-        "random_state": 0,
-    }
-    return TorchBinaryClassifier(**given | parameters)
-
-
-def pipe(**parameters):
-    return Pipeline([("scale", StandardScaler()), ("clf", network(**parameters))])
+network = partial(builders.network, max_iter=8)
+pipe = partial(builders.pipe, max_iter=8)
 
 
 @pytest.fixture

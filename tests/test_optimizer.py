@@ -248,3 +248,24 @@ def test_sgd_flush_changes_nothing():
     ours.moments["velocity"].fill_(1e-300)
     ours.flush()
     assert (ours.moments["velocity"] == 1e-300).all()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_optimizer_goes_on_from_the_members_moments(name):
+    first, whole = make(name, SIZES[name]), make(name, SIZES[name])
+    second = make(name, SIZES[name])
+    for seed in range(20):
+        whole.gradients.normal_(generator=torch.Generator().manual_seed(seed))
+        ours = first if seed < 10 else second
+        if seed == 10:
+            second.parameters.copy_(first.parameters)
+            moments = [first.member_moments(place) for place in range(4)]
+            second.go_on(first.n_steps, moments)
+        ours.gradients.copy_(whole.gradients)
+        ours.step()
+        whole.step()
+    assert torch.equal(second.parameters, whole.parameters)
+    assert second.n_steps == whole.n_steps == 20
+    for name, moment in whole.moments.items():
+        assert torch.equal(second.moments[name], moment)
+    assert not torch.equal(second.parameters, first.parameters)

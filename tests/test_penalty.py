@@ -1,7 +1,12 @@
+import pytest
 import torch
 
+from torch_binary_classifier.interface.settings import Hyperparameters
+from torch_binary_classifier.training.kernels import run_all
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
-from torch_binary_classifier.training.penalty import Penalty
+from torch_binary_classifier.training.members import Member
+from torch_binary_classifier.training.penalty import EpochPenalty, Penalty
+from torch_binary_classifier.training.rows import DenseRows, RowSet
 
 CPU = torch.device("cpu")
 
@@ -37,3 +42,48 @@ def test_penalty_leaves_biases_alone():
     coefs, intercepts = layout.unpacked(gradients)
     assert all((coef == 1).all() for coef in coefs)
     assert all((intercept == 0).all() for intercept in intercepts)
+
+
+LAYOUT = ParameterLayout(Architecture(1, (), "relu", None, torch.float64), 2)
+BATCHES = [(0, 4), (4, 8)]
+
+
+def make_members(*alphas):
+    """Return members of 6 and 7 rows; their mean weights are 2 and 1."""
+    table = DenseRows(torch.zeros(7, 1))
+    members = []
+    for n_rows, weight, alpha in zip((6, 7), (2.0, 1.0), alphas, strict=True):
+        weights = torch.full((7,), weight, dtype=torch.float64)
+        rows = RowSet(table, torch.arange(n_rows), torch.zeros(7), weights)
+        members.append(Member(rows, Hyperparameters(0, alpha=alpha)))
+    return members
+
+
+@pytest.mark.parametrize(
+    ("last", "n_rows"), [(False, (4, 4)), (True, (2, 3))], ids=["a step", "the last"]
+)
+def test_penalty_of_a_step_is_over_the_rows_of_its_batch(last, n_rows):
+    penalty = EpochPenalty(LAYOUT, make_members(0.5, 3.0), BATCHES, CPU)
+    gradients = LAYOUT.new_buffer(CPU)
+    parameters = torch.ones_like(gradients)
+    (kernel,) = penalty.gradient_kernels(parameters, gradients, last=last)
+    kernel()
+    (found,) = LAYOUT.weights(gradients)
+    expected = [0.5 / (2.0 * n_rows[0]), 3.0 / (1.0 * n_rows[1])]
+    assert found.view(-1).tolist() == pytest.approx(expected)
+
+
+def test_penalty_of_the_losses_is_over_the_mean_batch():
+    penalty = EpochPenalty(LAYOUT, make_members(0.5, 3.0), BATCHES, CPU)
+    parameters = torch.ones_like(LAYOUT.new_buffer(CPU))
+    losses = torch.ones(2, dtype=torch.float64)
+    run_all(penalty.value_kernels(parameters, losses))
+    expected = [1 + 0.5 / (2 * 2.0 * 3), 1 + 3.0 / (2 * 1.0 * 3.5)]
+    assert losses.tolist() == pytest.approx(expected)
+
+
+def test_there_is_no_penalty_without_an_alpha():
+    penalty = EpochPenalty(LAYOUT, make_members(0.0, 0.0), BATCHES, CPU)
+    parameters = torch.ones_like(LAYOUT.new_buffer(CPU))
+    assert penalty.gradient_kernels(parameters, parameters, last=False) == []
+    assert penalty.value_kernels(parameters, torch.zeros(2)) == []

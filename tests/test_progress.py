@@ -7,13 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from builders import Terminal
 from torch_binary_classifier import progress
 from torch_binary_classifier.progress import ProgressLine
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 @pytest.fixture
@@ -82,7 +78,7 @@ def test_a_narrow_terminal_cuts_the_words(clock, monkeypatch):
     stream = Terminal()
     line = ProgressLine(stream)
     clock.now += 1
-    line.show(lambda: "0123456789" * 5, 0.5)
+    line.show(lambda: "trained 1,000 of 10,000 members", 0.5)
     assert "\n" not in stream.getvalue()
     line.clear()
 

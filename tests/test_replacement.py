@@ -209,6 +209,20 @@ def test_names_that_are_too_long_are_refused(tmp_path):
         check_writable(tmp_path / ("x" * 300))
 
 
+def test_content_then_name_are_brought_to_the_disk(path, monkeypatch):
+    path.write_bytes(b"old")
+    synced = []
+
+    def see(descriptor):
+        status = os.fstat(descriptor)
+        folder = stat.S_ISDIR(status.st_mode)
+        synced.append(path.read_bytes() if folder else status.st_size)
+
+    monkeypatch.setattr(os, "fsync", see)
+    write(path, b"whole")
+    assert synced == [len(b"whole"), b"whole"]
+
+
 @pytest.fixture
 def sync_folder(monkeypatch):
     """Return a function that has the sync of folders fail."""

@@ -4,6 +4,7 @@ import torch
 from torch_binary_classifier.training.seeding import (
     DROPOUT,
     SHUFFLE,
+    RowOrders,
     shuffled,
     stream_seed,
 )
@@ -42,3 +43,18 @@ def test_stream_seed_bits_look_independent():
     assert abs(correlation).max() < bound
     counting = np.array([[word >> bit & 1 for bit in range(12)] for word in range(64)])
     assert abs(2 * counting.mean(axis=0) - 1).max() > bound
+
+
+def test_row_orders_are_those_of_each_members_seed_and_epoch():
+    rows, others = torch.arange(30), torch.arange(30)
+    orders = RowOrders([rows, rows, rows, others, rows], [3, 3, 4, 3, None])
+    first, again, other_seed, other_rows, kept = orders.of([5] * 5)
+    assert torch.equal(first, shuffled(rows, 3, 5))
+    assert again is first
+    assert torch.equal(other_seed, shuffled(rows, 4, 5))
+    assert other_rows is not first
+    assert kept is rows
+    assert orders.of([6] * 5)[4] is rows
+    later, behind, *_ = orders.of([7, 5, 5, 5, 5])
+    assert torch.equal(later, shuffled(rows, 3, 7))
+    assert torch.equal(behind, first)

@@ -3,8 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from torch_binary_classifier.interface.settings import Hyperparameters
-from torch_binary_classifier.training.stopping import History
+from torch_binary_classifier.interface.settings import (
+    Hyperparameters,
+    StoppingHyperparameters,
+)
+from torch_binary_classifier.training.stopping import History, StoppingRule
 
 
 def test_history_stops_when_the_loss_has_stalled():
@@ -66,3 +69,23 @@ def test_a_fall_of_exactly_tol_is_an_improvement(fall, stops):
         history.add(loss, None)
         loss -= fall
     assert history.converged is stops
+
+
+def test_rule_is_met_after_more_than_so_many_epochs_without_a_fall():
+    rule = StoppingRule(StoppingHyperparameters(tol=0.1, n_iter_no_change=2))
+    losses = [1.0, 0.95, 0.5, 0.5, 0.45, 0.6]
+    found = [(rule.add(loss), rule.is_met) for loss in losses]
+    improved, met = zip(*found, strict=True)
+    assert improved == (True, True, True, False, True, False)
+    assert met == (False, False, False, False, False, True)
+    assert rule.best == 0.45
+    rule.restart()
+    assert not rule.is_met
+    assert rule.best == 0.45
+
+
+def test_rule_takes_no_best_from_a_loss_that_is_not_a_number():
+    rule = StoppingRule(StoppingHyperparameters())
+    assert not rule.add(math.nan)
+    assert rule.best == math.inf
+    assert rule.add(2.0)

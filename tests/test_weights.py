@@ -4,21 +4,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-
-from torch_binary_classifier import TorchBinaryClassifier
+from tests.builders import network
 
 BALANCED = {"class_weight": "balanced"}
-
-
-def network(**parameters):
-    given = {
-        "hidden_layer_sizes": (4,),
-        "max_iter": 5,
-        "learning_rate": "cosine",
-        "learning_rate_init": 0.01,
-        "random_state": 0,
-    }
-    return TorchBinaryClassifier(**given | parameters)
 
 
 def logistic_regression(**parameters):
@@ -132,6 +120,22 @@ class TestDict:
         with pytest.raises(ValueError, match=r"a class .* class_weight gives 1 none"):
             model.partial_fit(X[ones], y[ones], classes=[0, 1])
         model.partial_fit(X, y, classes=[0, 1])
+
+
+@pytest.mark.parametrize("value", [1e3, 1e300])
+def test_validation_rows_of_weight_0_are_left_out(tiny_data, value):
+    X, y = tiny_data
+    model = network(dtype="float32")
+    found = clone(model).fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    model.fit(
+        X[:40],
+        y[:40],
+        X_val=np.vstack([X[40:], np.full((20, 3), value)]),
+        y_val=np.tile(y[40:], 2),
+        sample_weight_val=np.repeat([1.0, 0.0], 20),
+    )
+    assert model.validation_loss_curve_ == found.validation_loss_curve_
+    assert_same_scores(model, found, X, rtol=0)
 
 
 class TestUnit:

@@ -23,7 +23,7 @@ FACTOR_RATE = 6.0
 
 @dataclass(frozen=True)
 class Architecture:
-    """What networks must share to be trained as members of one tensor program.
+    """What networks must share to be trained as members of one block.
 
     Parameters
     ----------

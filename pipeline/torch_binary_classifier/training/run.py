@@ -14,6 +14,9 @@ from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.lbfgs import fit_lbfgs
 from torch_binary_classifier.training.members import EpochReport, Member, MemberResult
 
+# The programs of the solvers that take all rows at once; one serves all others.
+FULL_BATCH = {"lbfgs": fit_lbfgs}
+
 
 @dataclass(frozen=True)
 class Training:
@@ -76,7 +79,8 @@ def run(
     if report is None and training.verbose:
         report = print_epoch
     if SOLVERS[training.solver].full_batch:
-        return fit_lbfgs(training.architecture, training.members, report, stop)
+        fit = FULL_BATCH[training.solver]
+        return fit(training.architecture, training.members, report, stop)
     return fit_many(
         training.architecture,
         training.solver,

@@ -29,6 +29,8 @@ from torch_binary_classifier.training.updates import StepSize
 # Moments become denormal slowly: looking at them once in so many steps is enough.
 STEPS_BETWEEN_FLUSHES = 64
 
+STEP_NAMES = [field.name for field in fields(StepHyperparameters)]
+
 
 class Stepper:
     """Moves a block's parameters, batch by batch.
@@ -154,5 +156,4 @@ class StepKernels:
 
 def _step_size(given: StepHyperparameters, rate: float) -> StepSize:
     """Return what decides a member's update in an epoch."""
-    names = [field.name for field in fields(StepHyperparameters)]
-    return StepSize(rate, **{name: getattr(given, name) for name in names})
+    return StepSize(rate, **{name: getattr(given, name) for name in STEP_NAMES})

@@ -89,9 +89,7 @@ def _plain_sgd(size: StepSize, tensors: list[list[Tensor]]) -> None:
     """Update by torch's public operations."""
     for value, slope, velocity in zip(*tensors, strict=True):
         velocity.mul_(size.momentum).add_(slope)
-        move = (
-            slope.add(velocity, alpha=size.momentum)
-            if size.nesterovs_momentum
-            else velocity
-        )
+        move = velocity
+        if size.nesterovs_momentum:
+            move = slope.add(velocity, alpha=size.momentum)
         value.sub_(move, alpha=size.learning_rate)

@@ -5,46 +5,35 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import scipy.sparse
 import torch
 
+from builders import make_table
 from torch_binary_classifier.interface.settings import Hyperparameters
-from torch_binary_classifier.search import together
-from torch_binary_classifier.search.together import (
-    SharedTables,
-    group_members,
-    train_together,
-)
+from torch_binary_classifier.search import programs
+from torch_binary_classifier.search.interning import InternedTables
+from torch_binary_classifier.search.programs import plan_programs, train_together
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import Member
-from torch_binary_classifier.training.rows import DenseRows, RowSet, SparseRows
 from torch_binary_classifier.training.run import Training, run
 
 ARCHITECTURE = Architecture(3, (4,), "relu", None, torch.float32)
 
 
-def rows(n_rows=20, seed=0, sparse=False):
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(n_rows, 3)).astype(np.float32)
-    features = DenseRows(torch.from_numpy(values))
-    if sparse:
-        features = SparseRows(scipy.sparse.csr_matrix(values))
-    targets = torch.from_numpy((values[:, 0] > 0).astype(np.float32))
-    weights = torch.ones(n_rows, dtype=torch.float64)
-    return RowSet(features, torch.arange(n_rows), targets, weights)
+def rows(n_rows=20, seed=0):
+    return make_table(n_rows, 3, dtype=torch.float32, seed=seed)
 
 
-def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam", **options):
-    """Return a training with one member per seed; options are those of the rows."""
+def training(n_rows=20, batch_size=5, seeds=(0,), solver="adam"):
+    """Return a training with one member per seed."""
     given = [Hyperparameters(seed=seed, max_iter=2) for seed in seeds]
-    members = [Member(rows(n_rows, **options), one) for one in given]
+    members = [Member(rows(n_rows), one) for one in given]
     return Training(ARCHITECTURE, solver, members, batch_size, "cpu", False)
 
 
-def shared(*trainings):
-    tables = SharedTables()
+def interned(*trainings):
+    tables = InternedTables()
     for one in trainings:
-        tables.share(one)
+        tables.intern(one)
     return list(trainings)
 
 
@@ -58,30 +47,9 @@ def assert_equal(found, expected):
             torch.testing.assert_close(coef, wanted, rtol=0, atol=0, equal_nan=True)
 
 
-class TestSharedTables:
-    def test_equal_content_becomes_one_object(self):
-        one, other = shared(training(), training())
-        first, second = one.members[0].train, other.members[0].train
-        for part in ("features", "index", "targets", "weights"):
-            assert getattr(first, part) is getattr(second, part)
-
-    @pytest.mark.parametrize("sparse", [False, True])
-    def test_other_content_stays_another(self, sparse):
-        one, other = shared(training(sparse=sparse), training(seed=1, sparse=sparse))
-        assert one.members[0].train.features is not other.members[0].train.features
-
-    def test_bytes_count_equal_tables_once(self):
-        tables = SharedTables()
-        tables.share(training())
-        n_bytes = tables.n_bytes
-        assert n_bytes == 20 * (3 * 4 + 8 + 4 + 8)
-        tables.share(training())
-        assert tables.n_bytes == n_bytes
-
-
-class TestGroups:
+class TestPrograms:
     @pytest.mark.parametrize(
-        ("other", "n_groups"),
+        ("other", "n_programs"),
         [
             ({}, 1),
             ({"n_rows": 21}, 1),
@@ -90,39 +58,41 @@ class TestGroups:
             ({"batch_size": 20}, 2),
         ],
     )
-    def test_are_of_equal_programs(self, other, n_groups):
-        assert len(group_members(shared(training(), training(**other)))) == n_groups
+    def test_are_of_what_fits_have_in_common(self, other, n_programs):
+        assert len(plan_programs(interned(training(), training(**other)))) == n_programs
 
     def test_are_of_one_device(self):
         there = replace(training(), device="cuda")
-        assert len(group_members(shared(training(), there))) == 2
+        assert len(plan_programs(interned(training(), there))) == 2
 
     def test_twins_watch_the_same_rows(self):
         fits = [
             replace(one, members=[replace(one.members[0], validation=rows(9, seed))])
             for one, seed in [(training(), 1), (training(), 2), (training(), 1)]
         ]
-        (group,) = group_members(shared(*fits, training()))
-        assert group.places == [[(0, 0), (2, 0)], [(1, 0)], [(3, 0)]]
+        (program,) = plan_programs(interned(*fits, training()))
+        assert program.places == [[(0, 0), (2, 0)], [(1, 0)], [(3, 0)]]
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
     def test_full_batches_of_any_size_are_one(self):
-        fits = shared(training(20, 20), training(30, 30), training(29, 29))
-        (group,) = group_members(fits)
-        assert [len(one.train) for one in group.program.members] == [20, 30, 29]
+        fits = interned(training(20, 20), training(30, 30), training(29, 29))
+        (program,) = plan_programs(fits)
+        assert [len(one.train) for one in program.training.members] == [20, 30, 29]
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
     def test_twins_are_one_member_with_two_places(self):
-        (group,) = group_members(shared(training(seeds=(0, 1)), training(seeds=(1,))))
-        assert group.places == [[(0, 0)], [(0, 1), (1, 0)]]
-        assert len(group.program.members) == 2
+        (program,) = plan_programs(
+            interned(training(seeds=(0, 1)), training(seeds=(1,)))
+        )
+        assert program.places == [[(0, 0)], [(0, 1), (1, 0)]]
+        assert len(program.training.members) == 2
 
 
 def of_lengths(*lengths, validation=None, solver="adam", **given):
     """Return trainings that differ in ``max_iter`` only."""
-    return shared(
+    return interned(
         *(
             Training(
                 ARCHITECTURE,
@@ -159,8 +129,8 @@ class TestRunsOfOtherLengths:
     def test_are_beginnings_of_the_longest(self, given, validated):
         validation = rows(9, seed=1) if validated else None
         fits = of_lengths(3, 40, 1, 12, 40, 12, validation=validation, **given)
-        (group,) = group_members(fits)
-        (member,) = group.program.members
+        (program,) = plan_programs(fits)
+        (member,) = program.training.members
         assert member.hyperparameters.max_iter == 40
         assert member.stops == {1, 3, 12}
         reports = []
@@ -187,14 +157,14 @@ class TestRunsOfOtherLengths:
     )
     def test_are_not_where_the_length_decides_the_steps(self, given):
         fits = of_lengths(3, 9, **given)
-        (group,) = group_members(fits)
-        assert len(group.program.members) == 2
+        (program,) = plan_programs(fits)
+        assert len(program.training.members) == 2
         for found, fit in zip(train_together(fits), fits, strict=True):
             assert_equal(found.results, run(fit))
 
 
 def test_every_fit_gets_its_own_results():
-    fits = shared(
+    fits = interned(
         training(seeds=(0, 1)), training(batch_size=4), training(23), training()
     )
     outcomes = train_together(fits)
@@ -204,7 +174,7 @@ def test_every_fit_gets_its_own_results():
         assert_equal(found.results, run(fit))
 
 
-def test_a_groups_time_is_not_anothers(monkeypatch):
+def test_a_programs_time_is_not_anothers(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     clock.perf_counter = lambda: clock.now
 
@@ -212,7 +182,7 @@ def test_a_groups_time_is_not_anothers(monkeypatch):
         clock.now += 4.0 if training.batch_size == 4 else 1.0
         return run(training, report)
 
-    monkeypatch.setattr(together, "run", timed_run)
-    monkeypatch.setattr(together, "time", clock)
-    quick, slow = train_together(shared(training(), training(batch_size=4)))
+    monkeypatch.setattr(programs, "run", timed_run)
+    monkeypatch.setattr(programs, "time", clock)
+    quick, slow = train_together(interned(training(), training(batch_size=4)))
     assert (quick.seconds, slow.seconds) == (1.0, 4.0)
