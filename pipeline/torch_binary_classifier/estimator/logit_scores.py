@@ -13,7 +13,11 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_features,
     column_names,
 )
-from torch_binary_classifier.estimator.fitted_state import networks
+from torch_binary_classifier.estimator.kinds import (
+    kinds_of,
+    member_weights,
+    networks,
+)
 from torch_binary_classifier.inference.forward import (
     FittedNetwork,
     LogitOverflowError,
@@ -24,10 +28,9 @@ from torch_binary_classifier.inference.forward import (
 
 
 class LogitScores:
-    """Scores by a fitted ``coefs_`` and ``intercepts_``, labels by ``classes_``."""
+    """Scores by the fitted networks, labels by ``classes_``."""
 
     classes_: Any
-    coefs_: list[Any]
 
     def decision_function(self, X: Any) -> Any:
         """Return the log-odds of the second class, in nats.
@@ -93,18 +96,18 @@ class LogitScores:
 
 
 def _score(
-    estimator: Any, X: Any, score: Callable[[Any, list[FittedNetwork]], Any]
+    estimator: Any, X: Any, score: Callable[[Any, list[FittedNetwork], Any], Any]
 ) -> Any:
     """Return what ``score`` makes of the rows and the members' networks."""
     if not hasattr(
-        estimator, "coefs_"
+        estimator, "classes_"
     ):  # the check reads the tags: 8 us of a row's 200
-        check_is_fitted(estimator, "coefs_")
+        check_is_fitted(estimator, "classes_")
     # The forward pass looks for nan and inf in rows that are in the cache already;
     # a look at the whole table before is a tenth of the time for many rows.
     features = checked_features(estimator, X, ensure_all_finite=False)
     try:
-        return score(features, networks(estimator))
+        return score(features, networks(estimator), member_weights(estimator))
     except (UnscorableError, LogitOverflowError) as error:
         checked_features(estimator, X, ensure_all_finite=True)
         raise ValueError(_blame(estimator, features, error)) from error
@@ -114,7 +117,7 @@ def _blame(
     estimator: Any, features: Any, error: UnscorableError | LogitOverflowError
 ) -> str:
     """Return the sentence for the user about a row that has no score."""
-    dtype = estimator.coefs_[0].dtype
+    dtype = kinds_of(estimator)[0]["coefs_"][0].dtype
     if isinstance(error, LogitOverflowError):
         return (
             f"X must hold values whose logits {dtype} can represent, got an "

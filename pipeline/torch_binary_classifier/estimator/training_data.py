@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from torch_binary_classifier.estimator.checked_rows import (
@@ -16,6 +17,9 @@ from torch_binary_classifier.estimator.checked_rows import (
 from torch_binary_classifier.estimator.weights import check_sum, class_weights
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
+
+# Rows in which copies are looked for.
+SMALL_TABLE = 250
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class TrainingData:
         The labels, sorted.
     class_weights : ndarray of shape (2,)
         Their weights.
+    merged : ndarray of shape (n_positive_weight,) or None
+        The row of ``rows`` that each given row of positive weight has become a part
+        of; None if each is one.
     """
 
     rows: WeightedRows
@@ -40,6 +47,41 @@ class TrainingData:
     n_given: int
     classes: Any
     class_weights: NDArray[np.float64]
+    merged: NDArray[np.intp] | None = None
+
+    def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a value of each row for each row as given; nan for those left out."""
+        found = np.full(self.n_given, np.nan)
+        found[self.positions] = values if self.merged is None else values[self.merged]
+        return found
+
+    def with_equal_rows_merged(self) -> TrainingData:
+        """Return a small table with equal rows of one label as one row of their weight.
+
+        A row and its copy in two folds would have early stopping judge a network by
+        what it was trained on, which matters where rows are few. In large tables of
+        few different rows, copies are what the folds must share.
+        """
+        rows = self.rows
+        if len(rows.targets) > SMALL_TABLE:
+            return self
+        features: Any = rows.features
+        dense: Any = features.toarray() if scipy.sparse.issparse(features) else features
+        table = np.column_stack([dense, rows.targets])
+        _, first, merged = np.unique(
+            table, axis=0, return_index=True, return_inverse=True, equal_nan=False
+        )
+        if len(first) == len(table):
+            return self
+        order = np.argsort(first)
+        merged = np.argsort(order)[merged.ravel()]
+        kept = first[order]
+        weights = np.bincount(merged, rows.weights).astype(np.float64)
+        return replace(
+            self,
+            rows=WeightedRows(features[kept], rows.targets[kept], weights),
+            merged=merged,
+        )
 
 
 def training_data(
