@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 from torch_binary_classifier.estimator.checked_rows import (
@@ -66,7 +65,7 @@ class TrainingData:
         if len(rows.targets) > SMALL_TABLE:
             return self
         features: Any = rows.features
-        dense: Any = features.toarray() if scipy.sparse.issparse(features) else features
+        dense = features.toarray() if hasattr(features, "toarray") else features
         table = np.column_stack([dense, rows.targets])
         _, first, merged = np.unique(
             table, axis=0, return_index=True, return_inverse=True, equal_nan=False
