@@ -395,7 +395,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
         data = training_data(fitted, given, two_classes(given[1], None))
         if self.early_stopping and X_val is None:
-            data = data.with_equal_rows_merged()
+            data = data.canonical()
         if going_on:
             check_classes(self, data.classes)
         watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)

@@ -17,7 +17,7 @@ from torch_binary_classifier.estimator.weights import check_sum, class_weights
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
 
-# Rows in which copies are looked for.
+# Rows of tables that are brought into one form.
 SMALL_TABLE = 250
 
 
@@ -54,33 +54,28 @@ class TrainingData:
         found[self.positions] = values if self.merged is None else values[self.merged]
         return found
 
-    def with_equal_rows_merged(self) -> TrainingData:
-        """Return a small table with equal rows of one label as one row of their weight.
+    def canonical(self) -> TrainingData:
+        """Return a small table with its different rows sorted, each with its weight.
 
         A row and its copy in two folds would have early stopping judge a network by
-        what it was trained on, which matters where rows are few. In large tables of
-        few different rows, copies are what the folds must share.
+        what it was trained on, which matters where rows are few; so does an order by
+        chance. In large tables of few different rows, copies are what folds must share.
         """
         rows = self.rows
         if len(rows.targets) > SMALL_TABLE:
             return self
         features: Any = rows.features
         dense = features.toarray() if hasattr(features, "toarray") else features
-        table = np.column_stack([dense, rows.targets])
-        _, first, merged = np.unique(
-            table, axis=0, return_index=True, return_inverse=True, equal_nan=False
+        _, kept, merged = np.unique(
+            np.column_stack([dense, rows.targets]),
+            axis=0,
+            return_index=True,
+            return_inverse=True,
         )
-        if len(first) == len(table):
-            return self
-        order = np.argsort(first)
-        merged = np.argsort(order)[merged.ravel()]
-        kept = first[order]
+        merged = merged.ravel()
         weights = np.bincount(merged, rows.weights).astype(np.float64)
-        return replace(
-            self,
-            rows=WeightedRows(features[kept], rows.targets[kept], weights),
-            merged=merged,
-        )
+        distinct = WeightedRows(features[kept], rows.targets[kept], weights)
+        return replace(self, rows=distinct, merged=merged)
 
 
 def training_data(
