@@ -114,9 +114,9 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--training-rows",
         type=arena.comma_integers,
-        default=[2_000, 1_000_000],
+        default=[2_000, 20_000],
         metavar="COUNTS",
-        help="rows of the fits (default 2000,1000000)",
+        help="rows of the fits (default 2000,20000)",
     )
     parser.add_argument(
         "--rows",
