@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch_binary_classifier.estimator.gaps import Gaps
 from torch_binary_classifier.estimator.holdout import Splits
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.inference.encoding import Encoding
@@ -33,11 +34,14 @@ def keep(
         estimator._standardisation = fitted.standardisation
     estimator.encoding_ = problem.encoding and problem.encoding.as_arrays()
     estimator._encoding_name = estimator.encoding
+    if data.gaps is not None:  # a fit that goes on has them
+        estimator.__dict__.setdefault("medians_", data.gaps.fill)
     _keep_curves(estimator, fitted, going_on=problem.past is not None)
     estimator._training_state = fitted.optimizer_states
     estimator.__dict__.pop("oof_decision_function_", None)
     if problem.splits is not None and len(problem.seeds) > 1:
-        logits = out_of_fold(networks(estimator), data, problem.splits)
+        members = networks(estimator, fill=medians_of(estimator))
+        logits = out_of_fold(members, data, problem.splits)
         estimator.oof_decision_function_ = logits
 
 
@@ -63,14 +67,36 @@ def encoding_of(estimator: Any) -> Encoding | None:
     return None if kept is None else Encoding(**kept)
 
 
-def networks(estimator: Any) -> list[FittedNetwork]:
-    """Return the members' networks."""
+def medians_of(estimator: Any) -> NDArray[Any] | None:
+    """Return what stands for gaps; None if the estimator takes none."""
+    return getattr(estimator, "medians_", None)
+
+
+def gaps_to_go_by(estimator: Any, data: TrainingData) -> Gaps | None:
+    """Return what a fit does about gaps: what the one did that it goes on from."""
+    if data.gaps is None or not hasattr(estimator, "coefs_"):
+        return data.gaps
+    encoding, fill = encoding_of(estimator), medians_of(estimator)
+    return Gaps(
+        data.gaps.fill if fill is None else fill,
+        np.empty(0, np.intp) if encoding is None else encoding.indicated,
+    )
+
+
+def networks(
+    estimator: Any, *, fill: NDArray[Any] | None = None
+) -> list[FittedNetwork]:
+    """Return the members' networks; ``fill`` stands for gaps without an indicator."""
     mean = getattr(estimator, "input_mean_", None)
     deviation = getattr(estimator, "input_deviation_", None)
     coefs, intercepts = estimator.coefs_, estimator.intercepts_
     activation, encoding = estimator.activation_, encoding_of(estimator)
     if coefs[0].ndim == 2:
-        return [FittedNetwork(coefs, intercepts, activation, mean, deviation, encoding)]
+        return [
+            FittedNetwork(
+                coefs, intercepts, activation, mean, deviation, encoding, fill
+            )
+        ]
     return [
         FittedNetwork(
             [coef[member] for coef in coefs],
@@ -79,6 +105,7 @@ def networks(estimator: Any) -> list[FittedNetwork]:
             None if mean is None else mean[member],
             None if deviation is None else deviation[member],
             encoding,
+            fill,
         )
         for member in range(len(coefs[0]))
     ]

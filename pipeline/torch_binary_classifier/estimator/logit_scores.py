@@ -13,7 +13,8 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_features,
     column_names,
 )
-from torch_binary_classifier.estimator.fitted_state import networks
+from torch_binary_classifier.estimator.fitted_state import medians_of, networks
+from torch_binary_classifier.estimator.gap_report import tell_of_new_gaps
 from torch_binary_classifier.inference.forward import (
     FittedNetwork,
     LogitOverflowError,
@@ -35,7 +36,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -50,7 +51,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -65,7 +66,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -81,7 +82,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -103,11 +104,29 @@ def _score(
     # The forward pass looks for nan and inf in rows that are in the cache already;
     # a look at the whole table before is a tenth of the time for many rows.
     features = checked_features(estimator, X, ensure_all_finite=False)
+    members = networks(estimator)
     try:
-        return score(features, networks(estimator))
+        return score(features, members)
     except (UnscorableError, LogitOverflowError) as error:
-        checked_features(estimator, X, ensure_all_finite=True)
+        fill = medians_of(estimator)
+        finite = True if fill is None else "allow-nan"
+        checked_features(estimator, X, ensure_all_finite=finite)
+        if not _is_gap(features, error):
+            raise ValueError(_blame(estimator, features, error)) from error
+    encoding = members[0].encoding
+    indicated = np.empty(0, np.intp) if encoding is None else encoding.indicated
+    tell_of_new_gaps(estimator, features, indicated)
+    try:
+        return score(features, networks(estimator, fill=fill))
+    except (UnscorableError, LogitOverflowError) as error:
         raise ValueError(_blame(estimator, features, error)) from error
+
+
+def _is_gap(features: Any, error: UnscorableError | LogitOverflowError) -> bool:
+    """Return whether a gap is why a row has no score."""
+    if isinstance(error, LogitOverflowError):
+        return False
+    return bool(np.isnan(features[error.row, error.column]))
 
 
 def _blame(

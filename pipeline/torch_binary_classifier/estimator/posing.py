@@ -9,7 +9,11 @@ from sklearn.utils import check_random_state
 
 from torch_binary_classifier.estimator.bins import piecewise_encoding
 from torch_binary_classifier.estimator.checked_rows import column_names
-from torch_binary_classifier.estimator.fitted_state import encoding_of
+from torch_binary_classifier.estimator.fitted_state import (
+    encoding_of,
+    gaps_to_go_by,
+)
+from torch_binary_classifier.estimator.gaps import count_gaps, plain_encoding
 from torch_binary_classifier.estimator.going_on import past_of
 from torch_binary_classifier.estimator.holdout import splits_of
 from torch_binary_classifier.estimator.parameters import decided
@@ -45,14 +49,28 @@ def problem_of(
         watched=watched,
         past=past,
         column_names=column_names(estimator),
-        encoding=_encoding(estimator, data.rows, going_on=going_on),
+        encoding=_encoding(estimator, data, watched, going_on=going_on),
     )
 
 
-def _encoding(estimator: Any, rows: WeightedRows, *, going_on: bool) -> Encoding | None:
+def _encoding(
+    estimator: Any,
+    data: TrainingData,
+    watched: WeightedRows | None,
+    *,
+    going_on: bool,
+) -> Encoding | None:
     """Return how columns become inputs; a fit that goes on keeps its bins."""
-    if estimator.encoding is None:
-        return None
+    gaps, encoding = gaps_to_go_by(estimator, data), None
     if going_on:
-        return encoding_of(estimator)
-    return piecewise_encoding(rows.features, rows.weights, estimator.n_bins)
+        encoding = encoding_of(estimator)
+    elif estimator.encoding is not None and gaps is not None:
+        rows = data.rows
+        encoding = piecewise_encoding(
+            rows.features, rows.weights, estimator.n_bins, gaps
+        )
+    if encoding is not None or gaps is None:
+        return encoding
+    tables = [data.rows, watched] if going_on else [watched]
+    filled = any(count_gaps(rows.features).any() for rows in tables if rows is not None)
+    return plain_encoding(gaps) if filled or len(gaps.indicated) else None

@@ -13,6 +13,8 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_rows,
     named_as_validation,
 )
+from torch_binary_classifier.estimator.gap_report import check_gaps
+from torch_binary_classifier.estimator.gaps import Gaps, gaps_of
 from torch_binary_classifier.estimator.weights import check_sum, class_weights
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
@@ -33,6 +35,8 @@ class TrainingData:
         The labels, sorted.
     class_weights : ndarray of shape (2,)
         Their weights.
+    gaps : Gaps or None
+        What to do about gaps; None if there may be none.
     """
 
     rows: WeightedRows
@@ -40,6 +44,7 @@ class TrainingData:
     n_given: int
     classes: Any
     class_weights: NDArray[np.float64]
+    gaps: Gaps | None
 
 
 def training_data(
@@ -63,6 +68,7 @@ def training_data(
         Whether one class is enough.
     """
     features, labels, weights = given
+    check_gaps(estimator, features, stream=stream)
     targets = (labels == classes[1]).astype(np.float64)
     counted = np.unique(targets[weights > 0]).astype(np.intp)
     wanted = "a class" if stream else "2 classes"
@@ -81,7 +87,10 @@ def training_data(
         )
         raise ValueError(msg)
     rows, kept = _weighted(features, targets, weights, by_class)
-    return TrainingData(rows, kept, len(labels), classes, by_class)
+    gaps = None
+    if not stream and estimator.input_norm is None:
+        gaps = gaps_of(rows.features, rows.weights)
+    return TrainingData(rows, kept, len(labels), classes, by_class, gaps)
 
 
 def watched_rows(
@@ -100,6 +109,7 @@ def watched_rows(
         features, labels, weights = checked_rows(
             estimator, X, y, sample_weight, reset=False
         )
+        check_gaps(estimator, features)
         check_labels(labels, data.classes)
         targets = (labels == data.classes[1]).astype(np.float64)
         rows, _ = _weighted(features, targets, weights, data.class_weights)

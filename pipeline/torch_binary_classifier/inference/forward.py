@@ -57,6 +57,9 @@ class FittedNetwork:
         network's precision may not tell the inputs from each other.
     encoding : Encoding or None
         What the network sees of the columns; the same for all members.
+    fill : ndarray of shape (n_features,) or None
+        What stands for a gap (nan) of a column without an indicator; None to refuse
+        it. The same for all members.
     """
 
     coefs: Sequence[Array]
@@ -65,6 +68,7 @@ class FittedNetwork:
     input_mean: Array | None = None
     input_deviation: Array | None = None
     encoding: Encoding | None = None
+    fill: Array | None = None
 
 
 class UnscorableError(ValueError):
@@ -104,7 +108,8 @@ def member_logits(
     Raises
     ------
     UnscorableError
-        If a value is not finite in the network's precision.
+        If a value is not finite in the network's precision, but for gaps with an
+        indicator or a fill.
     """
     logits = np.empty((len(networks), features.shape[0]), dtype=np.float64)
 
@@ -133,7 +138,8 @@ def network_logits(
     Raises
     ------
     UnscorableError
-        If a value is not finite in the network's precision.
+        If a value is not finite in the network's precision, but for gaps with an
+        indicator or a fill.
     LogitOverflowError
         If a member's logit is not.
     """
@@ -264,6 +270,7 @@ class _ChunkScorer:
         self.rows = np.zeros(shape, np.float64 if normed else coefs[0].dtype)
         given = networks[0].encoding
         self.encoding = given and given.cast(coefs[0].dtype)
+        self.fill = networks[0].fill
         self.inputs = self.rows
         if self.encoding is not None:
             shape = (n_blocks, self.encoding.n_inputs, BLOCK_ROWS)
@@ -296,10 +303,26 @@ class _ChunkScorer:
         if rest:
             self.rows[whole, :, :rest] = given[n_rows - rest :].T
             self.rows[whole, :, rest:] = 0
-        if _are_finite(self.rows):
-            return
-        row, column = np.argwhere(~np.isfinite(given.astype(self.rows.dtype)))[0]
-        raise UnscorableError(rows.start + int(row), int(column))
+        if not _are_finite(self.rows):
+            self._take_gaps(rows.start)
+
+    def _take_gaps(self, start: int) -> None:
+        """Fill gaps that have no indicator, if so wanted; refuse what is left."""
+        gaps = np.isnan(self.rows)
+        left = ~np.isfinite(self.rows)
+        if self.encoding is not None:
+            indicated = self.encoding.indicated
+            left[:, indicated] &= ~gaps[:, indicated]
+        if self.fill is not None:
+            gaps &= left
+            fill = self.fill.astype(self.rows.dtype)
+            np.copyto(self.rows, fill[:, np.newaxis], where=gaps)
+            left &= ~gaps
+        if left.any():
+            row, column = np.argwhere(
+                left.transpose(0, 2, 1).reshape(-1, left.shape[1])
+            )[0]
+            raise UnscorableError(start + int(row), int(column))
 
 
 def _are_finite(values: Array) -> bool:
