@@ -43,16 +43,12 @@ def report_gaps(
     if gaps is None:
         return
     if len(gaps.empty):
-        names = column_names(estimator)
-        empty = ", ".join(names[column] for column in gaps.empty[:MOST_NAMED])
-        more = (
-            f" and {n_more} more"
-            if (n_more := len(gaps.empty) - MOST_NAMED) > 0
-            else ""
-        )
+        names, n_more = column_names(estimator), len(gaps.empty) - MOST_NAMED
+        named = ", ".join(names[column] for column in gaps.empty[:MOST_NAMED])
+        more = f" and {n_more} other columns" if n_more > 0 else ""
         msg = (
-            f"X has no value, only gaps (NaN), in {empty}{more}: the network does not "
-            "see them. Drop these columns."
+            f"X must hold values in every column, got only gaps (NaN) in {named}{more}."
+            " The network does not see such a column; drop it."
         )
         warnings.warn(msg, GapWarning, stacklevel=3)
     if hasattr(estimator, "coefs_"):  # a fit that starts anew knows all gaps of X
