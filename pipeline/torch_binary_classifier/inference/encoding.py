@@ -120,11 +120,12 @@ class Encoding:
     def _plain(self) -> bool:
         """Whether inputs are all columns as they are, then all indicators."""
         n_sources = self.n_features + len(self.indicated)
+        if self.n_inputs != n_sources:
+            return False
+        in_order = (self.source == np.arange(n_sources)).all()
+        unchanged = not self.offset.any() and (self.factor == 1).all()
         unbounded = np.isneginf(self.lowest) & np.isposinf(self.highest)
-        unchanged = (self.offset == 0) & (self.factor == 1) & unbounded
-        return (
-            np.array_equal(self.source, np.arange(n_sources)) and unchanged.all().item()
-        )
+        return bool(in_order and unchanged and unbounded.all())
 
     def _filled(self, rows: Array, gaps: Array, out: Array | None) -> Array:
         """Return the same as ``encode`` where nothing is to be calculated."""
