@@ -14,21 +14,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from torch_binary_classifier.estimator import parameters
+from torch_binary_classifier.estimator.automatic import Plan, plan_of
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
-from torch_binary_classifier.estimator.fitted_state import gaps_to_go_by, keep
+from torch_binary_classifier.estimator.fitted_state import keep
 from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
 from torch_binary_classifier.estimator.holdout import HeldOut
+from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_by
 from torch_binary_classifier.estimator.logit_scores import LogitScores
-from torch_binary_classifier.estimator.posing import problem_of
+from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale
 from torch_binary_classifier.estimator.training_data import (
     TrainingData,
     training_data,
     watched_rows,
 )
-from torch_binary_classifier.interface.fitted import FittedMembers
+from torch_binary_classifier.interface.fitted import Course
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.registration import register_backend
 
@@ -228,6 +230,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
 
     # What is annotated here is fitted state, which a fit that starts anew forgets.
     classes_: Any
+    kinds_: list[dict[str, Any]]
+    member_weights_: Any
     coefs_: list[Any]
     intercepts_: list[Any]
     activation_: str
@@ -249,14 +253,14 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        hidden_layer_sizes: Any = "auto",
+        activation: str = "auto",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float | str = "auto",
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
@@ -266,22 +270,22 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float | str = "auto",
         max_fun: int = 15000,
-        dropout: float = 0.0,
+        dropout: float | str = "auto",
         weight_decay: float = 0.01,
         input_norm: str | None = None,
-        encoding: str | None = None,
-        n_bins: int = 16,
-        input_factors: bool = False,
-        weight_average: float = 0.0,
+        encoding: str | None = "auto",
+        n_bins: int | str = "auto",
+        input_factors: bool | str = "auto",
+        weight_average: float | str = "auto",
         class_weight: Any = None,
-        n_members: int = 1,
+        n_members: int | str = "auto",
         device: str = "auto",
         dtype: str = "auto",
         unscaled_input: str = "warn",
@@ -396,21 +400,31 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
             If a parameter or the data is unfit, or if the training diverges.
         """
         parameters.check(self)
-        going_on = self.warm_start and hasattr(self, "coefs_")
+        going_on = self.warm_start and hasattr(self, "classes_")
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
         data = training_data(fitted, given, two_classes(given[1], None))
+        if self.early_stopping and X_val is None:
+            data = data.canonical()
         if going_on:
             check_classes(self, data.classes)
         watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)
         told = report_scale(fitted, data.rows, watched)
-        report_gaps(fitted, gaps_to_go_by(fitted, data), data.rows, watched)
-        found = fitted._train(data, watched, going_on=going_on, max_iter=self.max_iter)
+        gaps = gaps_to_go_by(fitted, data.gaps)
+        report_gaps(fitted, gaps, data.rows, watched)
+        plan = plan_of(
+            fitted,
+            data.rows.targets,
+            max_iter=self.max_iter,
+            watched=watched is not None,
+            going_on=going_on,
+        )
+        course = fitted._train(data, watched, plan, going_on=going_on)
         if not self.warm_start:
-            del fitted._training_state
-        warn_of_ending(self, found, watched=self.early_stopping or watched is not None)
+            forget_training(fitted)
+        warn_of_ending(self, course, watched=plan.early_stopping or watched is not None)
         if not told:
-            warn_if_diverged(self, found)
+            warn_if_diverged(course, plan.largest_rate)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -443,8 +457,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
             If the first call has no ``classes``, or the data is unfit.
         """
         parameters.check(self)
-        parameters.check_for_stream(self)
-        going_on = hasattr(self, "coefs_")
+        going_on = hasattr(self, "classes_")
+        parameters.check_for_stream(self, going_on=going_on)
         known = classes_of_stream(self, classes)
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
@@ -452,7 +466,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         data = training_data(fitted, given, known, stream=True)
         if not going_on:
             report_scale(fitted, data.rows)
-        fitted._train(data, None, going_on=going_on, max_iter=1)
+        plan = plan_of(
+            fitted, data.rows.targets, max_iter=1, stream=True, going_on=going_on
+        )
+        fitted._train(data, None, plan, going_on=going_on)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -470,18 +487,21 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         self,
         data: TrainingData,
         watched: WeightedRows | None,
+        plan: Plan,
         *,
         going_on: bool,
-        max_iter: int,
-    ) -> FittedMembers:
-        """Hand the problem to who trains; keep and return what comes back."""
+    ) -> Course:
+        """Hand each kind's problem to who trains; keep what comes back."""
         from torch_binary_classifier.training.fitting import train_members
         from torch_binary_classifier.training.trainer import thread_trainer
 
-        problem = problem_of(self, data, watched, going_on=going_on, max_iter=max_iter)
+        problems = problems_of(self, data, watched, plan, going_on=going_on)
         # Here a batched search takes over: its trainer has the fit wait and trains it
         # together with others. A run that goes on has no company.
         trainer = None if going_on else thread_trainer()
-        found = train_members(problem, trainer)
-        keep(self, data, problem, found)
-        return found
+        found = []
+        for problem in problems:
+            found.append(train_members(problem, trainer))
+            if found[-1].course.interrupted:
+                break
+        return keep(self, data, problems, found)

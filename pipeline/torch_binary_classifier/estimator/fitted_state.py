@@ -2,58 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from torch_binary_classifier.estimator.gaps import Gaps
 from torch_binary_classifier.estimator.holdout import Splits
+from torch_binary_classifier.estimator.kinds import kinds_of, medians_of, networks_of
+from torch_binary_classifier.estimator.member_weights import kind_weights
 from torch_binary_classifier.estimator.training_data import TrainingData
-from torch_binary_classifier.inference.encoding import Encoding
-from torch_binary_classifier.inference.forward import FittedNetwork, member_logits
-from torch_binary_classifier.interface.fitted import FittedMembers
-from torch_binary_classifier.interface.problem import Problem
+from torch_binary_classifier.inference.ensemble import ensemble_logit
+from torch_binary_classifier.inference.forward import (
+    FittedNetwork,
+    member_logits,
+    network_logits,
+)
+from torch_binary_classifier.interface.fitted import Course, FittedMembers
+from torch_binary_classifier.interface.problem import Problem, WeightedRows
 
 
 def keep(
-    estimator: Any, data: TrainingData, problem: Problem, fitted: FittedMembers
-) -> None:
-    """Store a training's result as the plain numbers of an estimator."""
-    estimator.classes_, estimator._member_seeds = data.classes, problem.seeds
-    by_member = [fitted.coefs, fitted.intercepts]
-    estimator.coefs_, estimator.intercepts_ = (
-        [_of_members(layer) for layer in layers] for layers in by_member
-    )
-    estimator.activation_ = str(estimator.activation)
-    estimator._solver = str(estimator.solver)
-    if fitted.input_mean is not None and fitted.input_deviation is not None:
-        estimator.input_mean_ = _of_members(fitted.input_mean)
-        estimator.input_deviation_ = _of_members(fitted.input_deviation)
-        estimator._standardisation = fitted.standardisation
-    estimator.encoding_ = problem.encoding and problem.encoding.as_arrays()
-    estimator._encoding_name = estimator.encoding
-    if data.gaps is not None:  # a fit that goes on has them
+    estimator: Any,
+    data: TrainingData,
+    problems: Sequence[Problem],
+    found: Sequence[FittedMembers],
+) -> Course:
+    """Store a training's result as the plain numbers of an estimator.
+
+    Networks of one kind are attributes of the estimator; of several kinds, each has a
+    dictionary of the same names.
+    """
+    going_on = problems[0].past is not None
+    kinds = [_kind(*pair) for pair in zip(problems, found, strict=False)]
+    if going_on:  # those that an interruption left as they were
+        kinds += kinds_of(estimator)[len(kinds) :]
+    estimator.classes_ = data.classes
+    if len(kinds) == 1:
+        estimator.__dict__.update(kinds[0])
+    else:
+        estimator.kinds_ = kinds
+    if data.gaps is not None:
         estimator.__dict__.setdefault("medians_", data.gaps.fill)
-    _keep_curves(estimator, fitted, going_on=problem.past is not None)
-    estimator._training_state = fitted.optimizer_states
-    estimator.__dict__.pop("oof_decision_function_", None)
-    if problem.splits is not None and len(problem.seeds) > 1:
-        members = networks(estimator, fill=medians_of(estimator))
-        logits = out_of_fold(members, data, problem.splits)
-        estimator.oof_decision_function_ = logits
+    course = Course.of([one.course for one in found])
+    _keep_curves(estimator, course, going_on=going_on)
+    _keep_member_weights(estimator, data, problems[0], kinds)
+    return course
 
 
-def _keep_curves(estimator: Any, fitted: FittedMembers, *, going_on: bool) -> None:
+def _kind(problem: Problem, fitted: FittedMembers) -> dict[str, Any]:
+    """Return the fitted state of one kind of network."""
+    by_member = [fitted.coefs, fitted.intercepts]
+    coefs, intercepts = ([_of_members(one) for one in layers] for layers in by_member)
+    kept: dict[str, Any] = {
+        "coefs_": coefs,
+        "intercepts_": intercepts,
+        "activation_": problem.settings.activation,
+        "encoding_": problem.encoding and problem.encoding.as_arrays(),
+        "_encoding_name": problem.encoding_name,
+        "_solver": problem.settings.solver,
+        "_member_seeds": problem.seeds,
+        "_training_state": fitted.optimizer_states,
+    }
+    if fitted.input_mean is not None and fitted.input_deviation is not None:
+        kept["input_mean_"] = _of_members(fitted.input_mean)
+        kept["input_deviation_"] = _of_members(fitted.input_deviation)
+        kept["_standardisation"] = fitted.standardisation
+    return kept
+
+
+def _keep_curves(estimator: Any, course: Course, *, going_on: bool) -> None:
     """Store the losses, behind those of the fits before."""
     before = estimator.loss_curve_ if going_on else []
     held_before = (going_on and estimator.validation_loss_curve_) or []
-    estimator.loss_curve_ = before + fitted.loss_curve
-    curve = held_before + fitted.validation_loss_curve
+    estimator.loss_curve_ = before + course.loss_curve
+    curve = held_before + course.validation_loss_curve
     estimator.validation_loss_curve_ = curve or None
-    estimator.best_loss_ = float(fitted.best_loss)
-    estimator.n_iter_ = fitted.n_iter
+    estimator.best_loss_ = float(course.best_loss)
+    estimator.n_iter_ = course.n_iter
+
+
+def _keep_member_weights(
+    estimator: Any,
+    data: TrainingData,
+    problem: Problem,
+    kinds: Sequence[Mapping[str, Any]],
+) -> None:
+    """Weigh the kinds by rows that they have not seen, and their members alike."""
+    estimator.__dict__.pop("oof_decision_function_", None)
+    members = [networks_of(kind, medians_of(estimator)) for kind in kinds]
+    n_kinds, n_members = len(kinds), len(members[0])
+    by_kind = np.full(n_kinds, 1 / n_kinds)
+    if problem.splits is not None and n_kinds * n_members > 1:
+        logits = np.array([out_of_fold(one, data, problem.splits) for one in members])
+        by_kind = _kind_weights(logits, data.rows)
+        if n_members > 1:
+            whole = ensemble_logit(logits, by_kind)
+            estimator.oof_decision_function_ = data.as_given(whole)
+    elif n_kinds > 1 and problem.watched is not None:
+        rows = problem.watched
+        logits = np.array([network_logits(rows.features, one) for one in members])
+        by_kind = _kind_weights(logits, rows)
+    elif n_kinds > 1 and problem.past is not None:
+        return  # these rows tell nothing more about the kinds
+    estimator.member_weights_ = np.repeat(by_kind / n_members, n_members)
+
+
+def _kind_weights(
+    logits: NDArray[np.float64], rows: WeightedRows
+) -> NDArray[np.float64]:
+    """Return the kinds' weights by their logits of rows; nan for those to leave out."""
+    if len(logits) == 1:
+        return np.ones(1)
+    known = ~np.isnan(logits[0])
+    shown = expit(logits[:, known])
+    return kind_weights(shown, rows.targets[known], rows.weights[known])
 
 
 def _of_members(arrays: Sequence[Any]) -> Any:
@@ -61,62 +125,12 @@ def _of_members(arrays: Sequence[Any]) -> Any:
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
-def encoding_of(estimator: Any) -> Encoding | None:
-    """Return how the estimator's columns become inputs."""
-    kept = getattr(estimator, "encoding_", None)
-    return None if kept is None else Encoding(**kept)
-
-
-def medians_of(estimator: Any) -> NDArray[Any] | None:
-    """Return what stands for gaps; None if the estimator takes none."""
-    return getattr(estimator, "medians_", None)
-
-
-def gaps_to_go_by(estimator: Any, data: TrainingData) -> Gaps | None:
-    """Return what a fit does about gaps: what the one did that it goes on from."""
-    if data.gaps is None or not hasattr(estimator, "coefs_"):
-        return data.gaps
-    encoding, fill = encoding_of(estimator), medians_of(estimator)
-    return Gaps(
-        data.gaps.fill if fill is None else fill,
-        np.empty(0, np.intp) if encoding is None else encoding.indicated,
-    )
-
-
-def networks(
-    estimator: Any, *, fill: NDArray[Any] | None = None
-) -> list[FittedNetwork]:
-    """Return the members' networks; ``fill`` stands for gaps without an indicator."""
-    mean = getattr(estimator, "input_mean_", None)
-    deviation = getattr(estimator, "input_deviation_", None)
-    coefs, intercepts = estimator.coefs_, estimator.intercepts_
-    activation, encoding = estimator.activation_, encoding_of(estimator)
-    if coefs[0].ndim == 2:
-        return [
-            FittedNetwork(
-                coefs, intercepts, activation, mean, deviation, encoding, fill
-            )
-        ]
-    return [
-        FittedNetwork(
-            [coef[member] for coef in coefs],
-            [intercept[member] for intercept in intercepts],
-            activation,
-            None if mean is None else mean[member],
-            None if deviation is None else deviation[member],
-            encoding,
-            fill,
-        )
-        for member in range(len(coefs[0]))
-    ]
-
-
 def out_of_fold(
     members: Sequence[FittedNetwork], data: TrainingData, splits: Splits
 ) -> NDArray[np.float64]:
     """Return each row's logit by the member that held it out; nan where none did."""
-    logits = np.full(data.n_given, np.nan)
+    rows = data.rows
+    logits = np.full(len(rows.targets), np.nan)
     for network, (_, held_out) in zip(members, splits, strict=True):
-        rows = data.rows.features[held_out]
-        logits[data.positions[held_out]] = member_logits(rows, [network])[0]
+        logits[held_out] = member_logits(rows.features[held_out], [network])[0]
     return logits

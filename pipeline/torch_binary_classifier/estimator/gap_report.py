@@ -51,7 +51,7 @@ def report_gaps(
             " The network does not see such a column; drop it."
         )
         warnings.warn(msg, GapWarning, stacklevel=3)
-    if hasattr(estimator, "coefs_"):  # a fit that starts anew knows all gaps of X
+    if hasattr(estimator, "classes_"):  # a fit that starts anew knows all gaps of X
         tell_of_new_gaps(estimator, rows.features, gaps.indicated)
     if watched is not None:
         tell_of_new_gaps(estimator, watched.features, gaps.indicated, "X_val")

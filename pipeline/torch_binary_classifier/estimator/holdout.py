@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from torch_binary_classifier.estimator.automatic import Plan
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
@@ -31,27 +32,27 @@ HeldOut = tuple[NDArray[Any], bytes]
 
 
 def splits_of(
-    estimator: Any, data: TrainingData, seed: int, *, watched: bool, going_on: bool
+    estimator: Any, data: TrainingData, plan: Plan, seed: int, *, going_on: bool
 ) -> Splits | None:
     """Return each member's (training rows, held-out rows); remember them if need be.
 
     A fit that goes on holds out what the fits before it have held out.
     """
     before: HeldOut | None = estimator.__dict__.pop("_held_out", None)
-    if watched or not estimator.early_stopping:
+    if not plan.early_stopping:
         return None
     if going_on:
         holders, _ = estimator._held_out = held_out_again(before, data)
-        return splits(holders, estimator.n_members)
+        return splits(holders, plan.n_members)
     holders = draw_holders(
         data.rows.targets,
-        n_members=estimator.n_members,
+        n_members=plan.n_members,
         validation_fraction=estimator.validation_fraction,
         seed=seed,
     )
     if estimator.warm_start:
         estimator._held_out = (holders, table_digest(data.rows, data.positions))
-    return splits(holders, estimator.n_members)
+    return splits(holders, plan.n_members)
 
 
 def draw_holders(

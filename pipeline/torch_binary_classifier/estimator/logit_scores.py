@@ -13,8 +13,14 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_features,
     column_names,
 )
-from torch_binary_classifier.estimator.fitted_state import medians_of, networks
 from torch_binary_classifier.estimator.gap_report import tell_of_new_gaps
+from torch_binary_classifier.estimator.kinds import (
+    indicated_by,
+    kinds_of,
+    medians_of,
+    member_weights,
+    networks,
+)
 from torch_binary_classifier.inference.forward import (
     FittedNetwork,
     LogitOverflowError,
@@ -25,10 +31,9 @@ from torch_binary_classifier.inference.forward import (
 
 
 class LogitScores:
-    """Scores by a fitted ``coefs_`` and ``intercepts_``, labels by ``classes_``."""
+    """Scores by the fitted networks, labels by ``classes_``."""
 
     classes_: Any
-    coefs_: list[Any]
 
     def decision_function(self, X: Any) -> Any:
         """Return the log-odds of the second class, in nats.
@@ -94,30 +99,28 @@ class LogitScores:
 
 
 def _score(
-    estimator: Any, X: Any, score: Callable[[Any, list[FittedNetwork]], Any]
+    estimator: Any, X: Any, score: Callable[[Any, list[FittedNetwork], Any], Any]
 ) -> Any:
     """Return what ``score`` makes of the rows and the members' networks."""
     if not hasattr(
-        estimator, "coefs_"
+        estimator, "classes_"
     ):  # the check reads the tags: 8 us of a row's 200
-        check_is_fitted(estimator, "coefs_")
+        check_is_fitted(estimator, "classes_")
     # The forward pass looks for nan and inf in rows that are in the cache already;
     # a look at the whole table before is a tenth of the time for many rows.
     features = checked_features(estimator, X, ensure_all_finite=False)
-    members = networks(estimator)
     try:
-        return score(features, members)
+        return score(features, networks(estimator), member_weights(estimator))
     except (UnscorableError, LogitOverflowError) as error:
         fill = medians_of(estimator)
         finite = True if fill is None else "allow-nan"
         checked_features(estimator, X, ensure_all_finite=finite)
         if not _is_gap(features, error):
             raise ValueError(_blame(estimator, features, error)) from error
-    encoding = members[0].encoding
-    indicated = np.empty(0, np.intp) if encoding is None else encoding.indicated
-    tell_of_new_gaps(estimator, features, indicated)
+    tell_of_new_gaps(estimator, features, indicated_by(estimator))
+    filling = networks(estimator, fill=fill)
     try:
-        return score(features, networks(estimator, fill=fill))
+        return score(features, filling, member_weights(estimator))
     except (UnscorableError, LogitOverflowError) as error:
         raise ValueError(_blame(estimator, features, error)) from error
 
@@ -133,7 +136,7 @@ def _blame(
     estimator: Any, features: Any, error: UnscorableError | LogitOverflowError
 ) -> str:
     """Return the sentence for the user about a row that has no score."""
-    dtype = estimator.coefs_[0].dtype
+    dtype = kinds_of(estimator)[0]["coefs_"][0].dtype
     if isinstance(error, LogitOverflowError):
         return (
             f"X must hold values whose logits {dtype} can represent, got an "

@@ -1,13 +1,11 @@
-"""The estimator's parameters: their rules, and the settings that follow from them."""
+"""The rules of the estimator's parameters, each and together."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 from typing import Any
 
-import numpy as np
-
+from torch_binary_classifier.estimator.automatic import AUTO, MIXED
 from torch_binary_classifier.estimator.rules import (
     AnyOf,
     Flag,
@@ -16,24 +14,26 @@ from torch_binary_classifier.estimator.rules import (
     OneOf,
     Rule,
     check_parameters,
-    layer_sizes,
 )
 from torch_binary_classifier.estimator.weights import check_class_weight
 from torch_binary_classifier.inference.activations import ACTIVATIONS
-from torch_binary_classifier.interface.settings import Settings
 from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.wording import shown
 
-AUTO_BATCH_SIZE = 200
+
+def _or_auto(*rules: Rule) -> Rule:
+    """Return a rule that accepts "auto" too."""
+    return AnyOf([OneOf({AUTO}), *rules])
+
 
 RULES: dict[str, Rule] = {
-    "hidden_layer_sizes": LayerSizes(),
-    "activation": OneOf(ACTIVATIONS),
+    "hidden_layer_sizes": _or_auto(LayerSizes()),
+    "activation": OneOf({AUTO, *ACTIVATIONS}),
     "solver": OneOf(SOLVERS),
-    "alpha": Number(low=0),
-    "batch_size": AnyOf([OneOf({"auto"}), Number(low=1, whole=True)]),
+    "alpha": _or_auto(Number(low=0)),
+    "batch_size": _or_auto(Number(low=1, whole=True)),
     "learning_rate": OneOf({"adaptive", "constant", "cosine", "invscaling"}),
-    "learning_rate_init": Number(low=0, open_low=True),
+    "learning_rate_init": _or_auto(Number(low=0, open_low=True)),
     "power_t": Number(low=0),
     "max_iter": Number(low=1, whole=True),
     "shuffle": Flag(),
@@ -42,22 +42,22 @@ RULES: dict[str, Rule] = {
     "warm_start": Flag(),
     "momentum": Number(low=0, high=1),
     "nesterovs_momentum": Flag(),
-    "early_stopping": Flag(),
+    "early_stopping": _or_auto(Flag()),
     "validation_fraction": Number(low=0, high=1, open_high=True),
     "beta_1": Number(low=0, high=1, open_high=True),
     "beta_2": Number(low=0, high=1, open_high=True),
     "epsilon": Number(low=0, open_low=True),
-    "n_iter_no_change": AnyOf([Number(low=1, whole=True), OneOf({math.inf})]),
+    "n_iter_no_change": _or_auto(Number(low=1, whole=True), OneOf({math.inf})),
     "max_fun": Number(low=1, whole=True),
-    "dropout": Number(low=0, high=1, open_high=True),
+    "dropout": _or_auto(Number(low=0, high=1, open_high=True)),
     "weight_decay": Number(low=0),
-    "weight_average": Number(low=0, high=1, open_high=True),
+    "weight_average": _or_auto(Number(low=0, high=1, open_high=True)),
     "input_norm": OneOf({None, "batch"}),
-    "encoding": OneOf({None, "piecewise"}),
-    "n_bins": Number(low=1, whole=True),
-    "input_factors": Flag(),
-    "n_members": Number(low=1, whole=True),
-    "dtype": OneOf({"auto", "float32", "float64"}),
+    "encoding": OneOf({None, AUTO, MIXED, "piecewise"}),
+    "n_bins": _or_auto(Number(low=1, whole=True)),
+    "input_factors": _or_auto(Flag()),
+    "n_members": _or_auto(Number(low=1, whole=True)),
+    "dtype": OneOf({AUTO, "float32", "float64"}),
     "unscaled_input": OneOf({"ignore", "raise", "warn"}),
 }
 
@@ -76,21 +76,21 @@ def check(estimator: Any) -> None:
     """Refuse unfit parameters before any work."""
     check_parameters({name: getattr(estimator, name) for name in RULES}, RULES)
     solver = SOLVERS[estimator.solver]
-    if estimator.dropout > 0 and not solver.dropout:
-        msg = (
-            f"dropout must be 0 with solver={shown(estimator.solver)}, got "
-            f"{shown(estimator.dropout)}."
-        )
-        raise ValueError(msg)
-    for name in ("input_factors", "weight_average"):
-        if getattr(estimator, name) and not solver.steps:
+    able = {
+        "dropout": solver.dropout,
+        "input_factors": solver.steps,
+        "weight_average": solver.steps,
+    }
+    for name, is_able in able.items():
+        given = getattr(estimator, name)
+        if not is_able and given != AUTO and given:
+            none = False if name == "input_factors" else 0
             msg = (
-                f"{name} must be {shown(type(getattr(estimator, name))())} with "
-                f"solver={shown(estimator.solver)}, got "
-                f"{shown(getattr(estimator, name))}."
+                f"{name} must be {none} with solver={shown(estimator.solver)}, got "
+                f"{shown(given)}."
             )
             raise ValueError(msg)
-    if estimator.encoding and estimator.input_norm:
+    if estimator.encoding in {MIXED, "piecewise"} and estimator.input_norm:
         msg = (
             "encoding must be None with input_norm='batch', got "
             f"{shown(estimator.encoding)}. Put a StandardScaler in front instead."
@@ -102,15 +102,16 @@ def check(estimator: Any) -> None:
     check_class_weight(estimator.class_weight)
 
 
-def check_for_stream(estimator: Any) -> None:
+def check_for_stream(estimator: Any, *, going_on: bool) -> None:
     """Refuse parameters with which ``partial_fit`` cannot work."""
-    if estimator.early_stopping:
+    if estimator.early_stopping not in {AUTO, False}:
         msg = "early_stopping must be False for partial_fit, got True."
         raise ValueError(msg)
-    if estimator.encoding is not None:
+    if estimator.encoding in {MIXED, "piecewise"} and not going_on:
         msg = (
             "encoding must be None for partial_fit, got "
-            f"{shown(estimator.encoding)}: one batch does not tell where bins lie."
+            f"{shown(estimator.encoding)}: one batch does not tell where bins lie. "
+            "Let fit come first."
         )
         raise ValueError(msg)
     if isinstance(estimator.class_weight, str):
@@ -120,25 +121,3 @@ def check_for_stream(estimator: Any) -> None:
             "the classes are. Pass a dict, or sample_weight."
         )
         raise ValueError(msg)
-
-
-def decided(estimator: Any, n_rows: int, max_iter: int) -> Settings:
-    """Return the settings of a fit, everything automatic decided."""
-    names = [one.name for one in fields(Settings)]
-    values = {name: _plain(getattr(estimator, name)) for name in names}
-    size = AUTO_BATCH_SIZE if estimator.batch_size == "auto" else estimator.batch_size
-    if SOLVERS[estimator.solver].full_batch:
-        size = n_rows
-    values["batch_size"] = min(int(size), n_rows)
-    values["hidden_layer_sizes"] = layer_sizes(estimator.hidden_layer_sizes)
-    values["max_iter"] = max_iter
-    values["verbose"] = bool(estimator.verbose)
-    if estimator.dtype == "auto":
-        whole = values["batch_size"] >= n_rows
-        values["dtype"] = "float64" if whole else "float32"
-    return Settings(**values)
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar as the number, text or truth value that it is."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""From an estimator and its rows to the problem that the trainer gets."""
+"""From an estimator and its rows to the problems that the trainer gets."""
 
 from __future__ import annotations
 
@@ -7,70 +7,74 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from torch_binary_classifier.estimator.automatic import Kind, Plan
 from torch_binary_classifier.estimator.bins import piecewise_encoding
 from torch_binary_classifier.estimator.checked_rows import column_names
-from torch_binary_classifier.estimator.fitted_state import (
-    encoding_of,
-    gaps_to_go_by,
-)
-from torch_binary_classifier.estimator.gaps import count_gaps, plain_encoding
-from torch_binary_classifier.estimator.going_on import past_of
+from torch_binary_classifier.estimator.gaps import Gaps, count_gaps, plain_encoding
+from torch_binary_classifier.estimator.going_on import pasts_of
 from torch_binary_classifier.estimator.holdout import splits_of
-from torch_binary_classifier.estimator.parameters import decided
+from torch_binary_classifier.estimator.kinds import encoding_of, gaps_to_go_by, kinds_of
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.inference.encoding import Encoding
-from torch_binary_classifier.interface.problem import Problem, WeightedRows
+from torch_binary_classifier.interface.problem import Past, Problem, WeightedRows
 
 
-def problem_of(
+def problems_of(
     estimator: Any,
     data: TrainingData,
     watched: WeightedRows | None,
+    plan: Plan,
     *,
     going_on: bool,
-    max_iter: int,
-) -> Problem:
-    """Return the problem of a fit, its seeds drawn and everything automatic decided."""
+) -> list[Problem]:
+    """Return the problem of each kind of network, the seeds drawn."""
+    n_kinds = len(plan.kinds)
     draws = check_random_state(estimator.random_state).randint(
-        np.iinfo(np.int32).max, size=estimator.n_members + 1
+        np.iinfo(np.int32).max, size=plan.n_members * n_kinds + 1
     )
-    past = past_of(estimator) if going_on else None
-    return Problem(
-        rows=data.rows,
-        settings=decided(estimator, len(data.positions), max_iter),
-        seeds=estimator._member_seeds if going_on else [int(one) for one in draws[1:]],
-        splits=splits_of(
-            estimator,
-            data,
-            int(draws[0]),
-            watched=watched is not None,
-            going_on=going_on,
-        ),
-        watched=watched,
-        past=past,
-        column_names=column_names(estimator),
-        encoding=_encoding(estimator, data, watched, going_on=going_on),
-    )
-
-
-def _encoding(
-    estimator: Any,
-    data: TrainingData,
-    watched: WeightedRows | None,
-    *,
-    going_on: bool,
-) -> Encoding | None:
-    """Return how columns become inputs; a fit that goes on keeps its bins."""
-    gaps, encoding = gaps_to_go_by(estimator, data), None
+    seeds = draws[1:].reshape(n_kinds, plan.n_members).tolist()
+    gaps = gaps_to_go_by(estimator, data.gaps)
+    encodings: list[Encoding | None]
+    pasts: list[Past] | list[None]
     if going_on:
-        encoding = encoding_of(estimator)
-    elif estimator.encoding is not None and gaps is not None:
-        rows = data.rows
-        encoding = piecewise_encoding(
-            rows.features, rows.weights, estimator.n_bins, gaps
+        before = kinds_of(estimator)
+        pasts = pasts_of(estimator)
+        seeds = [kind["_member_seeds"] for kind in before]
+        encodings = [encoding_of(kind) for kind in before]
+    else:
+        pasts = [None] * n_kinds
+        encodings = [_encoding(kind, data.rows, gaps) for kind in plan.kinds]
+    if gaps is not None and _are_to_be_filled(gaps, data.rows, watched, going_on):
+        encodings = [one or plain_encoding(gaps) for one in encodings]
+    splits = splits_of(estimator, data, plan, int(draws[0]), going_on=going_on)
+    return [
+        Problem(
+            rows=data.rows,
+            settings=kind.settings,
+            seeds=seeds[number],
+            splits=splits,
+            watched=watched,
+            past=pasts[number],
+            column_names=column_names(estimator),
+            encoding=encodings[number],
+            encoding_name=kind.encoding,
         )
-    if encoding is not None or gaps is None:
-        return encoding
-    tables = [data.rows, watched] if going_on else [watched]
-    filled = any(count_gaps(rows.features).any() for rows in tables if rows is not None)
-    return plain_encoding(gaps) if filled or len(gaps.indicated) else None
+        for number, kind in enumerate(plan.kinds)
+    ]
+
+
+def _encoding(kind: Kind, rows: WeightedRows, gaps: Gaps | None) -> Encoding | None:
+    """Return how columns become inputs, None where they are as they are."""
+    if kind.encoding is None or gaps is None:
+        return None
+    return piecewise_encoding(rows.features, rows.weights, kind.n_bins, gaps)
+
+
+def _are_to_be_filled(
+    gaps: Gaps, rows: WeightedRows, watched: WeightedRows | None, going_on: bool
+) -> bool:
+    """Return whether there are gaps in any rows of a fit."""
+    if len(gaps.indicated):
+        return True
+    tables = [watched, rows if going_on else None]  # else these would be indicated
+    return any(count_gaps(one.features).any() for one in tables if one is not None)

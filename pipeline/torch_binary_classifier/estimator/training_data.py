@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from torch_binary_classifier.estimator.gaps import Gaps, gaps_of
 from torch_binary_classifier.estimator.weights import check_sum, class_weights
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
+
+# Rows of tables that are brought into one form.
+SMALL_TABLE = 250
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class TrainingData:
         Their weights.
     gaps : Gaps or None
         What to do about gaps; None if there may be none.
+    merged : ndarray of shape (n_positive_weight,) or None
+        The row of ``rows`` that each given row of positive weight has become a part
+        of; None if each is one.
     """
 
     rows: WeightedRows
@@ -45,6 +51,37 @@ class TrainingData:
     classes: Any
     class_weights: NDArray[np.float64]
     gaps: Gaps | None
+    merged: NDArray[np.intp] | None = None
+
+    def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a value of each row for each row as given; nan for those left out."""
+        found = np.full(self.n_given, np.nan)
+        found[self.positions] = values if self.merged is None else values[self.merged]
+        return found
+
+    def canonical(self) -> TrainingData:
+        """Return a small table with its different rows sorted, each with its weight.
+
+        A row and its copy in two folds would have early stopping judge a network by
+        what it was trained on, which matters where rows are few; so does an order by
+        chance. In large tables of few different rows, copies are what folds must share.
+        """
+        rows = self.rows
+        if len(rows.targets) > SMALL_TABLE:
+            return self
+        features: Any = rows.features
+        dense = features.toarray() if hasattr(features, "toarray") else features
+        comparable = np.where(np.isnan(dense), np.inf, dense)  # no gap equals another
+        _, kept, merged = np.unique(
+            np.column_stack([comparable, rows.targets]),
+            axis=0,
+            return_index=True,
+            return_inverse=True,
+        )
+        merged = merged.ravel()
+        weights = np.bincount(merged, rows.weights).astype(np.float64)
+        distinct = WeightedRows(features[kept], rows.targets[kept], weights)
+        return replace(self, rows=distinct, merged=merged)
 
 
 def training_data(

@@ -79,6 +79,8 @@ class Problem:
         For messages.
     encoding : Encoding or None
         What the networks see of the columns; None for the columns as they are.
+    encoding_name : str or None
+        The parameter's value that it follows from.
     """
 
     rows: WeightedRows
@@ -89,3 +91,4 @@ class Problem:
     past: Past | None
     column_names: Sequence[str]
     encoding: Encoding | None = None
+    encoding_name: str | None = None

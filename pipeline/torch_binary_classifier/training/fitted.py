@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from torch_binary_classifier.interface.fitted import FittedMembers
+from torch_binary_classifier.interface.fitted import Course, FittedMembers, mean_curve
 from torch_binary_classifier.training.members import MemberResult, MemberState
 from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
 from torch_binary_classifier.training.standardisation import Standardisation
@@ -36,14 +35,16 @@ def fitted(
         else (standardisation.shift, standardisation.scale),
         mean,
         deviation,
-        _mean_curve([one.loss_curve for one in results]),
-        _mean_curve([one.validation_loss_curve for one in results]),
-        float(np.mean([min(curve) for curve in watched])),
-        worst_loss,
-        prior_loss,
-        max(len(one.loss_curve) for one in results),
-        all(one.converged for one in results),
-        any(one.interrupted for one in results),
+        Course(
+            mean_curve([one.loss_curve for one in results]),
+            mean_curve([one.validation_loss_curve for one in results]),
+            float(np.mean([min(curve) for curve in watched])),
+            worst_loss,
+            prior_loss,
+            max(len(one.loss_curve) for one in results),
+            all(one.converged for one in results),
+            any(one.interrupted for one in results),
+        ),
         [
             {
                 "moments": {name: value.numpy() for name, value in one.moments.items()},
@@ -70,12 +71,3 @@ def _normalisations(
         variance = state.input_variance.double().numpy()
         deviations.append(scale * np.sqrt(variance + BATCH_NORM_EPSILON))
     return means, deviations
-
-
-def _mean_curve(curves: list[list[float]]) -> list[float]:
-    """Average curves epoch by epoch; a member that has ended keeps its last value."""
-    length = max(len(curve) for curve in curves)
-    filled = [curve + [curve[-1]] * (length - len(curve)) for curve in curves if curve]
-    if not filled:
-        return []
-    return [math.fsum(values) / len(values) for values in zip(*filled, strict=True)]
