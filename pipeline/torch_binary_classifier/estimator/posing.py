@@ -33,19 +33,11 @@ def problems_of(
         np.iinfo(np.int32).max, size=plan.n_members * n_kinds + 1
     )
     seeds = draws[1:].reshape(n_kinds, plan.n_members).tolist()
-    gaps = gaps_to_go_by(estimator, data.gaps)
-    encodings: list[Encoding | None]
-    pasts: list[Past] | list[None]
+    encodings = _encodings(estimator, data, watched, plan, going_on=going_on)
+    pasts: list[Past] | list[None] = [None] * n_kinds
     if going_on:
-        before = kinds_of(estimator)
         pasts = pasts_of(estimator)
-        seeds = [kind["_member_seeds"] for kind in before]
-        encodings = [encoding_of(kind) for kind in before]
-    else:
-        pasts = [None] * n_kinds
-        encodings = [_encoding(kind, data.rows, gaps) for kind in plan.kinds]
-    if gaps is not None and _are_to_be_filled(gaps, data.rows, watched, going_on):
-        encodings = [one or plain_encoding(gaps) for one in encodings]
+        seeds = [kind["_member_seeds"] for kind in kinds_of(estimator)]
     splits = splits_of(estimator, data, plan, int(draws[0]), going_on=going_on)
     return [
         Problem(
@@ -63,18 +55,31 @@ def problems_of(
     ]
 
 
+def _encodings(
+    estimator: Any,
+    data: TrainingData,
+    watched: WeightedRows | None,
+    plan: Plan,
+    *,
+    going_on: bool,
+) -> list[Encoding | None]:
+    """Return how columns become the inputs of each kind; None for as they are."""
+    gaps = gaps_to_go_by(estimator, data.gaps)
+    if going_on:
+        found = [encoding_of(kind) for kind in kinds_of(estimator)]
+    else:
+        found = [_encoding(kind, data.rows, gaps) for kind in plan.kinds]
+    if gaps is None:
+        return found
+    tables = [watched, data.rows if going_on else None]  # or they are indicated
+    filled = len(gaps.indicated) > 0 or any(
+        count_gaps(rows.features).any() for rows in tables if rows is not None
+    )
+    return [one or plain_encoding(gaps) for one in found] if filled else found
+
+
 def _encoding(kind: Kind, rows: WeightedRows, gaps: Gaps | None) -> Encoding | None:
-    """Return how columns become inputs, None where they are as they are."""
+    """Return the encoding of the rows by one kind."""
     if kind.encoding is None or gaps is None:
         return None
     return piecewise_encoding(rows.features, rows.weights, kind.n_bins, gaps)
-
-
-def _are_to_be_filled(
-    gaps: Gaps, rows: WeightedRows, watched: WeightedRows | None, going_on: bool
-) -> bool:
-    """Return whether there are gaps in any rows of a fit."""
-    if len(gaps.indicated):
-        return True
-    tables = [watched, rows if going_on else None]  # else these would be indicated
-    return any(count_gaps(one.features).any() for one in tables if one is not None)
