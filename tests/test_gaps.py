@@ -162,6 +162,10 @@ class TestMedians:
         unweighted = gaps_of(kind(X[:, :1]), np.ones(len(X)))
         assert unweighted.fill[0] == np.median(X[:, 0])
 
+    def test_lies_between_two_halves_of_the_weight(self):
+        X, weights = np.array([[3.0], [1.0], [2.0]]), np.array([1.0, 2.0, 1.0])
+        assert gaps_of(X, weights).fill == 1.5
+
     @pytest.mark.parametrize("share_of_zeros", [0.2, 0.5, 0.95])
     def test_of_sparse_rows_are_those_of_dense_ones(self, share_of_zeros, rng):
         X = rng.normal(size=(401, 60)) - rng.normal(size=60)
@@ -198,6 +202,12 @@ class TestMedians:
         counted = weights > 0
         assert model.medians_[1] == np.median(X[counted, 1])
         assert_equal_fits(model, network().fit(X[counted], y[counted]))
+
+    def test_small_tables_with_copies_are_weighted_ones(self, gappy):
+        X, y = gappy[0][:60], gappy[1][:60]
+        given = {"early_stopping": True, "n_members": 2}
+        twice = network(**given).fit(np.r_[X, X], np.r_[y, y])
+        assert_equal_fits(twice, network(**given).fit(X, y, np.full(60, 2.0)))
 
 
 class TestNoGaps:
@@ -266,15 +276,17 @@ class TestUnknownGaps:
         with pytest.warns(GapWarning, match=told):
             model.predict(table)
 
-    def test_in_validation_rows(self, tiny_data):
+    @pytest.mark.parametrize("given", KINDS, ids=str)
+    def test_in_validation_rows(self, given, tiny_data):
         X, y = tiny_data
         filled = X.copy()
         filled[5, 1] = np.median(X[:, 1])
-        with pytest.warns(GapWarning, match="^X_val has gaps .* 1 in column 1"):
-            model = network().fit(X, y, X_val=with_gap(X, 5, 1), y_val=y)
-        expected = network().fit(X, y, X_val=filled, y_val=y)
+        with pytest.warns(GapWarning, match=r"^X_val has gaps .* 1 in column 1\."):
+            model = network(**given).fit(X, y, X_val=with_gap(X, 5, 1), y_val=y)
+        expected = network(**given).fit(X, y, X_val=filled, y_val=y)
         assert_equal_fits(model, expected)
         assert model.validation_loss_curve_ == expected.validation_loss_curve_
+        np.testing.assert_array_equal(model.member_weights_, expected.member_weights_)
 
     def test_known_ones_are_silent(self, gappy):
         X, y = gappy
@@ -520,6 +532,15 @@ class TestScale:
         assert not strayed(kind(train), kind(X[200:])).any()
         assert strayed(kind(train), kind(other)).all()
         assert not strayed(kind(train), kind(np.full((50, 5), np.nan))).any()
+
+    @pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csr_array])
+    def test_few_values_elsewhere_are_told(self, kind, rng):
+        X = rng.normal(size=(400, 5))
+        other = rng.normal(size=(200, 5))
+        other[:, 0] += 92
+        other[rng.random(200) < 0.7, 0] = np.nan
+        wanted = [True, False, False, False, False]
+        assert strayed(kind(X), kind(other)).tolist() == wanted
 
 
 @pytest.mark.parametrize("given", KINDS, ids=str)
