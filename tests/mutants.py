@@ -167,6 +167,18 @@ MUTANTS: tuple[Mutant, ...] = (
         "tests/test_ensemble.py",
     ),
     Mutant(
+        "inference/network_kinds.py",
+        "by_member[:, :, member]",
+        "by_member[:, :, 0]",
+        "tests/test_network_kinds.py",
+    ),
+    Mutant(
+        "inference/piecewise.py",
+        "pieces <= n_knots // 2",
+        "pieces <= n_knots - 1",
+        "tests/test_piecewise.py",
+    ),
+    Mutant(
         "inference/forward.py",
         "rows.start + int(row)",
         "int(row)",

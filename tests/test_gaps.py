@@ -38,7 +38,8 @@ PLAIN = {
     "weight_average": 0.0,
 }
 PIECEWISE = {"encoding": "piecewise", "n_bins": 4}
-KINDS = [{}, PIECEWISE, {"encoding": "mixed"}]
+MANY_BINS = {"encoding": "piecewise", "n_bins": 40}  # scored from tables
+KINDS = [{}, PIECEWISE, MANY_BINS, {"encoding": "mixed"}]
 SCORES = ["decision_function", "predict", "predict_proba", "predict_log_proba"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -47,8 +47,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
     Expects standardised features: put a ``StandardScaler`` in front, or set
-    ``input_norm="batch"``. Parameters have the names, formulas and defaults of
-    ``sklearn.neural_network.MLPClassifier`` wherever the idea is the same.
+    ``input_norm="batch"``. Parameters have the names and formulas of
+    ``sklearn.neural_network.MLPClassifier`` wherever the idea is the same. Those that
+    are "auto" follow from the number of rows; docs/defaults.md says how. By default a
+    fit trains several networks, which stop early on different rows, and averages them.
 
     A gap (nan) stands for its column's weighted median in training, and a column that
     has gaps there gets one more input, which is 1 for a gap. Gaps elsewhere are filled
@@ -56,26 +58,26 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(100,)
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Units of every hidden layer, each >= 1; empty for logistic regression. More
         units fit more, at a cost proportional to the number of weights.
-    activation : str, default="relu"
+    activation : str, default="auto"
         Activation of the hidden units: "relu", "identity", "logistic", "tanh",
-        "silu", "gelu" or "selu".
+        "silu", "gelu" or "selu"; "auto" is "silu" behind bins, else "relu".
     solver : {"adam", "adamw", "sgd", "lbfgs"}, default="adam"
         "lbfgs" uses all rows at once and suits small tables; "adamw" is Adam with
         ``weight_decay``.
-    alpha : float, default=0.0001
+    alpha : float or "auto", default="auto"
         Strength of the L2 penalty, >= 0: ``alpha / (2 n)`` times the squared weights
         (not biases), where n is the sum of the row weights of a batch.
     batch_size : int or "auto", default="auto"
-        Rows per step; "auto" is ``min(200, n_rows)``. Ignored by "lbfgs".
+        Rows per step, all rows at most. Ignored by "lbfgs".
     learning_rate : str, default="constant"
         Schedule of the learning rate, for all solvers but "lbfgs": "constant",
         "invscaling" (divided by ``(t + 1) ** power_t`` after t rows), "adaptive"
         (divided by 5 whenever the loss stalls) or "cosine" (falling to 0 over
         ``max_iter`` epochs).
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float or "auto", default="auto"
         First learning rate, > 0. Full-batch training wants about 0.01.
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -99,9 +101,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Momentum of "sgd", in 0 to 1.
     nesterovs_momentum : bool, default=True
         Whether "sgd" uses Nesterov's momentum.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out rows, stop when the weighted log-loss on them stalls, and
-        keep the weights that were best on them. With ``warm_start`` the first fit
+        keep the weights that were best on them; "auto" wherever there are enough. Of
+        a small table equal rows are held out together, as one row of their weight. With ``warm_start`` the first fit
         draws the rows, and those that go on hold out the same ones, whatever
         ``random_state`` and ``validation_fraction``. They refuse another table, and
         any table after a fit without such rows: a row to be held out could be one
@@ -114,11 +117,11 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Decay of Adam's second moment, in 0 to 1.
     epsilon : float, default=1e-08
         Adam's term against division by 0, > 0.
-    n_iter_no_change : int or inf, default=10
+    n_iter_no_change : int, inf or "auto", default="auto"
         Epochs without improvement after which training stops.
     max_fun : int, default=15000
         Evaluations of the loss at most, "lbfgs" only.
-    dropout : float, default=0.0
+    dropout : float or "auto", default="auto"
         Share of hidden units left out of each step, in 0 to 1; higher for less
         overfitting. Not for "lbfgs".
     weight_decay : float, default=0.01
@@ -126,18 +129,19 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     input_norm : {None, "batch"}, default=None
         "batch" puts a batch normalisation before the first layer: for input whose
         mean and deviation cannot be known in advance.
-    encoding : {None, "piecewise"}, default=None
-        "piecewise" shows the network each column as it is and, beside it, cut into
-        bins [3]_: what a tree sees at a glance. Not for ``partial_fit``, nor with
-        ``input_norm``.
-    n_bins : int, default=16
+    encoding : {None, "piecewise", "mixed", "auto"}, default="auto"
+        "piecewise" shows the networks each column as it is and, beside it, cut into
+        bins [3]_: what a tree sees at a glance. "mixed" trains as many networks of
+        either kind. "auto" is "mixed" up to 4,000 rows, then "piecewise". Bins are not
+        for ``input_norm``, nor for a ``partial_fit`` that no ``fit`` came before.
+    n_bins : int or "auto", default="auto"
         Bins of a column, about, with ``encoding``; they lie at quantiles. More for
         many rows; a column has no more than it has values.
-    input_factors : bool, default=False
+    input_factors : bool or "auto", default="auto"
         Whether each input has a trained factor, by which the network learns which of
         them matter; its learning rate is 6 times that of the weights [4]_. Not for
         "lbfgs".
-    weight_average : float, default=0.0
+    weight_average : float or "auto", default="auto"
         Decay per step of a moving average of the weights, in 0 to 1, which is watched
         and kept instead of the last weights; 0 for none, 0.95 to 0.99 for smoother
         networks. Not for "lbfgs".
@@ -145,10 +149,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Weight of each class, multiplied into the row weights, also in validation; 1
         for a label that a dict leaves out. "balanced" makes both classes weigh the
         same, as the weights of the training rows add up; not for ``partial_fit``.
-    n_members : int, default=1
-        Networks trained side by side from different seeds, their probabilities
-        averaged. With ``early_stopping``, each holds out one of ``n_members``
-        stratified folds, so that no row is lost.
+    n_members : int or "auto", default="auto"
+        Networks of a kind, trained side by side from different seeds, their
+        probabilities averaged. With ``early_stopping``, each holds out one of
+        ``n_members`` stratified folds, so that no row is lost.
     device : str, default="auto"
         "cpu", "cuda" or "auto". Fitted models are the same everywhere.
     dtype : {"auto", "float32", "float64"}, default="auto"
@@ -162,6 +166,12 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (2,)
         The labels, sorted.
+    member_weights_ : ndarray of shape (n_networks,)
+        How much each network's probability counts, >= 0, sum 1. Those of a kind count
+        the same; kinds by what they predict for rows held out, or for ``X_val``.
+    kinds_ : list of dict
+        With networks of two kinds, ``coefs_``, ``intercepts_``, ``activation_`` and
+        ``encoding_`` of each kind, which the estimator then has not.
     coefs_ : list of ndarray of shape (in, out)
         Weights; with ``n_members > 1`` each has a leading member axis.
     intercepts_ : list of ndarray of shape (out,)
@@ -181,8 +191,11 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Loss on the held-out rows per epoch, averaged over the members.
     best_loss_ : float
         Lowest watched loss: validation loss where there is one.
+    encoding_ : dict of str to ndarray or None
+        The inputs that the columns become: fields of
+        ``torch_binary_classifier.inference.encoding.Encoding``.
     oof_decision_function_ : ndarray of shape (n_rows,)
-        Logit of every training row by the member that held it out, nan for rows of
+        Logit of every training row by the networks that held it out, nan for rows of
         weight 0; only with ``n_members > 1`` and ``early_stopping``.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
@@ -222,7 +235,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> X, y = make_classification(random_state=0)
-    >>> model = TorchBinaryClassifier(max_iter=50, tol=0.01, random_state=0)
+    >>> model = TorchBinaryClassifier(random_state=0)
     >>> model = make_pipeline(StandardScaler(), model).fit(X, y)
     >>> model.predict_proba(X[:2]).shape
     (2, 2)

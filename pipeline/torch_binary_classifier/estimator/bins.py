@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from torch_binary_classifier.estimator.gaps import Gaps, plain_encoding
+from torch_binary_classifier.estimator.gaps import Gaps, gaps_of, plain_encoding
 from torch_binary_classifier.inference.encoding import Encoding
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ def piecewise_inputs(column: int, edges: Array) -> Array:
 
 
 def piecewise_encoding(
-    features: Any, weights: Array, n_bins: int, gaps: Gaps
+    features: Any, weights: Array, n_bins: int, gaps: Gaps | None = None
 ) -> Encoding | None:
     """Return the piecewise-linear encoding of a table, None if there is none.
 
@@ -96,8 +96,8 @@ def piecewise_encoding(
     weights : ndarray of shape (n_rows,)
     n_bins : int
         Per column, about; fewer where the table has very many columns.
-    gaps : Gaps
-        Those of the table.
+    gaps : Gaps or None
+        What to do about gaps; None to look for them.
 
     Returns
     -------
@@ -106,6 +106,8 @@ def piecewise_encoding(
         the indicators; all shifted to a mean of 0 over the given rows. Without any
         bins it is the plain encoding, None without gaps.
     """
+    if gaps is None:
+        gaps = gaps_of(features, weights)
     step = -(-len(weights) // MOST_ROWS)
     rows, weights = features[::step], weights[::step]
     n_features = rows.shape[1]

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,26 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from torch_binary_classifier.blas_threads import OneBlasThread
-from torch_binary_classifier.inference.activations import ACTIVATIONS
-from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.ensemble import ensemble_logit
+from torch_binary_classifier.inference.network_kinds import (
+    BLOCK_ROWS,
+    FittedNetwork,
+    Kind,
+    in_kinds,
+)
+
+__all__ = [
+    "BLOCK_ROWS",
+    "FittedNetwork",
+    "LogitOverflowError",
+    "UnscorableError",
+    "class_probabilities",
+    "member_logits",
+    "network_logits",
+]
 
 Array = NDArray[Any]
 
-# One vector tile of the BLAS kernels: 32 and more rows, which gain a fifth, do not
-# keep a row's bits in the float32 kernel for AVX2 of OpenBLAS 0.3.31.
-BLOCK_ROWS = 16
 # Of one layer's values: few enough for a cache, yet so many that threads seldom wait
 # for the interpreter's lock, which every operation gives back and takes again. A
 # quarter of it takes 1.1 to 1.5 times the processor time on two threads.
@@ -40,36 +50,6 @@ CHUNK_BYTES = 2**19
 TASK_WORK = 2**22
 TASKS_PER_THREAD = 8  # so that no thread waits long for another one at the end
 MAX_THREADS = 8  # more would mostly wait for the interpreter's lock
-
-
-@dataclass(frozen=True)
-class FittedNetwork:
-    """One member's weights.
-
-    Parameters
-    ----------
-    coefs : sequence of ndarray of shape (in, out)
-    intercepts : sequence of ndarray of shape (out,)
-    activation : str
-        A key of ``ACTIVATIONS``.
-    input_mean, input_deviation : ndarray of shape (n_features,) or None
-        What a normalisation in front subtracts and divides by, in float64: the
-        network's precision may not tell the inputs from each other.
-    encoding : Encoding or None
-        What the network sees of the columns; the same columns are indicated for all
-        members.
-    fill : ndarray of shape (n_features,) or None
-        What stands for a gap (nan) of a column that is not indicated; None to refuse
-        it. The same for all members.
-    """
-
-    coefs: Sequence[Array]
-    intercepts: Sequence[Array]
-    activation: str
-    input_mean: Array | None = None
-    input_deviation: Array | None = None
-    encoding: Encoding | None = None
-    fill: Array | None = None
 
 
 class UnscorableError(ValueError):
@@ -228,10 +208,10 @@ def _score_chunks(
     end.
     """
     n_rows, n_features = features.shape
-    kinds = [list(run) for _, run in itertools.groupby(networks, _kind)]
-    n_blocks = min(_blocks_per_chunk(n_rows, kind[0]) for kind in kinds)
-    sizes = [len(kind) * sum(coef.size for coef in kind[0].coefs) for kind in kinds]
-    work = n_rows * sum(sizes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        kinds = in_kinds(networks)
+    n_blocks = _blocks_per_chunk(n_rows, kinds)
+    work = n_rows * sum(kind.work for kind in kinds)
 
     def score(part: range) -> None:
         with OneBlasThread(), np.errstate(over="ignore", invalid="ignore"):
@@ -263,17 +243,11 @@ def _score_chunks(
                 pool.shutdown(cancel_futures=True)
 
 
-def _kind(network: FittedNetwork) -> Hashable:
-    """Return what members that share their arrays have in common."""
-    shapes = tuple(coef.shape for coef in network.coefs)
-    return shapes, network.activation, id(network.encoding)
-
-
-def _blocks_per_chunk(n_rows: int, network: FittedNetwork) -> int:
+def _blocks_per_chunk(n_rows: int, kinds: Sequence[Kind]) -> int:
     """Return how many blocks to score at once: all rows, or what a cache holds."""
-    widest = max(len(coef) for coef in network.coefs)
-    block_bytes = BLOCK_ROWS * widest * network.coefs[0].itemsize
-    return max(1, min(math.ceil(n_rows / BLOCK_ROWS), CHUNK_BYTES // block_bytes))
+    row_bytes = max(kind.widest * kind.dtype.itemsize for kind in kinds)
+    n_blocks = CHUNK_BYTES // (BLOCK_ROWS * row_bytes)
+    return max(1, min(math.ceil(n_rows / BLOCK_ROWS), n_blocks))
 
 
 def _parts(chunks: range, n_parts: int) -> Iterator[range]:
@@ -289,18 +263,14 @@ class _ChunkScorer:
     Allocated once for many chunks. Values are (n_blocks, width, BLOCK_ROWS).
     """
 
-    def __init__(
-        self, kinds: Sequence[Sequence[FittedNetwork]], n_features: int, n_blocks: int
-    ) -> None:
-        first = kinds[0][0]
-        dtype = first.coefs[0].dtype
+    def __init__(self, kinds: Sequence[Kind], n_features: int, n_blocks: int) -> None:
+        first = kinds[0].members[0]
         normed = first.input_mean is not None
         shape = (n_blocks, n_features, BLOCK_ROWS)
-        self.rows = np.zeros(shape, np.float64 if normed else dtype)
-        self.fill = first.fill
-        encoding = first.encoding
+        self.rows = np.zeros(shape, np.float64 if normed else kinds[0].dtype)
+        self.fill, encoding = first.fill, first.encoding
         self.indicated = slice(0) if encoding is None else encoding.indicated
-        self.kinds = [_KindScorer(kind, n_blocks) for kind in kinds]
+        self.kinds = [kind.scorer(n_blocks) for kind in kinds]
 
     def logits(self, features: Any, rows: slice) -> NDArray[np.float64]:
         """Return the members' logits of one chunk, padded to whole blocks."""
@@ -345,31 +315,6 @@ class _ChunkScorer:
             raise UnscorableError(start + int(row), int(column))
 
 
-class _KindScorer:
-    """The members of one kind, and the arrays that they share."""
-
-    def __init__(self, kind: Sequence[FittedNetwork], n_blocks: int) -> None:
-        coefs, given = kind[0].coefs, kind[0].encoding
-        n_tiles = n_blocks if len(kind) == 1 else 1  # or many members fill memory
-        self.members = [_TiledNetwork(network, n_tiles) for network in kind]
-        self.encoding = given and given.cast(coefs[0].dtype)
-        self.inputs: Array | None = None
-        if self.encoding is not None:
-            shape = (n_blocks, self.encoding.n_inputs, BLOCK_ROWS)
-            self.inputs = np.empty(shape, coefs[0].dtype)
-        self.layers = []
-        for coef in coefs[:-1]:
-            layer = np.empty((n_blocks, coef.shape[1], BLOCK_ROWS), coef.dtype)
-            self.layers.append((layer, np.zeros(layer.shape, coef.dtype)))
-
-    def write_logits(self, rows: Array, logits: Array) -> None:
-        """Write the logits of blocks, (n_members, n_blocks, BLOCK_ROWS)."""
-        if self.encoding is not None:
-            rows = self.encoding.encode(rows, self.inputs)
-        for network, own in zip(self.members, logits, strict=True):
-            network.write_logits(rows, self.layers, own)
-
-
 def _are_finite(values: Array) -> bool:
     """Return whether all values of a contiguous array are finite.
 
@@ -377,46 +322,3 @@ def _are_finite(values: Array) -> bool:
     """
     flat = values.reshape(-1)
     return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
-
-
-class _TiledNetwork:
-    """A member's weights, its vectors repeated to the shape of ``n_tiles`` blocks.
-
-    An addition of equal shapes takes half the time of one that broadcasts.
-    """
-
-    def __init__(self, network: FittedNetwork, n_tiles: int) -> None:
-        self.activate = ACTIVATIONS[network.activation]
-        self.dtype = network.coefs[0].dtype
-        self.hidden = [
-            (coef.T, _tiled(bias, n_tiles))
-            for coef, bias in zip(
-                network.coefs[:-1], network.intercepts[:-1], strict=True
-            )
-        ]
-        self.last_coef = network.coefs[-1][:, 0]
-        self.last_bias = network.intercepts[-1][0]
-        self.mean, self.deviation = None, None
-        if network.input_mean is not None and network.input_deviation is not None:
-            self.mean = _tiled(network.input_mean, n_tiles)
-            self.deviation = _tiled(network.input_deviation, n_tiles)
-
-    def write_logits(
-        self, rows: Array, layers: Sequence[tuple[Array, Array]], logits: Array
-    ) -> None:
-        """Write the logits of blocks, (n_blocks, BLOCK_ROWS); overwrite the layers."""
-        values = rows
-        if self.mean is not None and self.deviation is not None:
-            values = ((rows - self.mean) / self.deviation).astype(self.dtype)
-        for (coef, bias), (layer, zeros) in zip(self.hidden, layers, strict=True):
-            np.matmul(coef, values, out=layer)
-            np.add(layer, bias, out=layer)
-            values = self.activate(layer, zeros)
-        np.add(np.matmul(self.last_coef, values), self.last_bias, out=logits)
-
-
-def _tiled(vector: Array, n_tiles: int) -> Array:
-    """Return (n_tiles, width, BLOCK_ROWS) with the vector along the middle axis."""
-    tiles = np.empty((n_tiles, len(vector), BLOCK_ROWS), vector.dtype)
-    tiles[...] = vector[:, np.newaxis]
-    return tiles

@@ -1,0 +1,178 @@
+r"""The first layer behind a piecewise-linear encoding, from tables; knows arrays only.
+
+What a column adds to a first layer is a piecewise linear function of its value, however
+many bins it has. Between two knots it is
+
+.. math:: a_i + (x - k_i) s_i \, b_i
+
+with one of them, :math:`k_i`, the inverse :math:`s_i` of their distance, and vectors
+:math:`a_i` and :math:`b_i` over the units: two rows of a table in place of a product
+with all bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from torch_binary_classifier.inference.encoding import Encoding
+
+Array = NDArray[Any]
+
+# Inputs per column from which on the tables are faster than the product: a sum of rows
+# takes 6 times as long per multiply-add, and of each column it has two.
+LEAST_INPUTS = 12
+
+
+def has_many_bins(encoding: Encoding) -> bool:
+    """Return whether a first layer behind the encoding is faster from tables."""
+    n_columns = len(np.unique(encoding.source))
+    return encoding.n_inputs >= LEAST_INPUTS * n_columns
+
+
+class PiecewiseTables:
+    """A first layer as tables of its columns; many threads may share it.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        With positive factors.
+    coef : ndarray of shape (n_inputs, n_units)
+    intercept : ndarray of shape (n_units,)
+    """
+
+    def __init__(self, encoding: Encoding, coef: Array, intercept: Array) -> None:
+        self.n_units = coef.shape[1]
+        used = np.unique(encoding.source)
+        self.columns = _columns_alone(encoding, used).cast(coef.dtype)
+        own = [np.flatnonzero(encoding.source == column) for column in used]
+        parts = [_of_one_column(encoding, inputs) for inputs in own]
+        self.knots = [_apart(_knots(part).astype(coef.dtype)) for part in parts]
+        # One piece below the first knot, and one above each.
+        ends = np.cumsum([len(knots) + 1 for knots in self.knots])
+        self.starts = np.concatenate([np.zeros(1, np.intp), ends[:-1]])
+        self.anchors = np.concatenate(
+            [knots[_nearest(len(knots))] for knots in self.knots]
+        )
+        self.scales = np.concatenate([_scales(knots) for knots in self.knots])
+        self.vectors = np.empty((ends[-1], 2, self.n_units), coef.dtype)
+        by_column = np.split(self.vectors, ends[:-1])
+        for part, inputs, knots, vectors in zip(
+            parts, own, self.knots, by_column, strict=True
+        ):
+            _write_vectors(part, coef[inputs], knots, vectors)
+        by_column[0][:, 0] += intercept
+
+
+def _write_vectors(
+    encoding: Encoding, coef: Array, knots: Array, vectors: Array
+) -> None:
+    """Write what a column adds at its knots, and how that changes up to the next."""
+    inputs = encoding.encode(knots.astype(np.float64)[:, np.newaxis])
+    values = inputs.astype(coef.dtype) @ coef
+    below, above = np.isneginf(encoding.lowest), np.isposinf(encoding.highest)
+    vectors[:, 0] = values[_nearest(len(knots))]
+    vectors[0, 1] = encoding.factor[below] @ coef[below]
+    np.subtract(values[1:], values[:-1], out=vectors[1:-1, 1])
+    vectors[-1, 1] = encoding.factor[above] @ coef[above]
+
+
+class PiecewiseLayer:
+    """One thread's arrays for the first layer of ``n_rows`` rows, and their use."""
+
+    def __init__(self, tables: PiecewiseTables, n_rows: int) -> None:
+        self.tables = tables
+        n_columns = len(tables.knots)
+        self.pieces = np.empty((n_columns, n_rows), np.intp)
+        ends = 2 * n_columns * np.arange(n_rows + 1, dtype=np.int32)
+        # Of each row and column the two vectors, the first one times 1.
+        self.terms = csr_array(
+            (
+                np.ones(ends[-1], tables.vectors.dtype),
+                np.zeros(ends[-1], np.int32),
+                ends,
+            ),
+            shape=(n_rows, 2 * len(tables.anchors)),
+        )
+        self.table = tables.vectors.reshape(-1, tables.n_units)
+
+    def sums(self, rows: Array) -> Array:
+        """Return the sums of the first layer, (n_rows, n_units), of blocks of rows.
+
+        A row's terms are added in the order of the columns, whatever rows are beside.
+        """
+        tables, n_columns = self.tables, len(self.pieces)
+        by_column = tables.columns.encode(rows).transpose(1, 0, 2)
+        values = by_column.reshape(n_columns, -1)  # (n_columns, n_rows)
+        for column, knots in enumerate(tables.knots):
+            self.pieces[column] = np.searchsorted(knots, values[column], "right")
+        self.pieces += tables.starts[:, np.newaxis]
+        values -= tables.anchors.take(self.pieces)
+        values *= tables.scales.take(self.pieces)
+        self.terms.data.reshape(-1, n_columns, 2)[:, :, 1] = values.T
+        indices = self.terms.indices.reshape(-1, n_columns, 2)
+        np.multiply(self.pieces.T, 2, out=indices[:, :, 0], casting="same_kind")
+        np.add(indices[:, :, 0], 1, out=indices[:, :, 1])
+        found: Array = self.terms @ self.table
+        return found
+
+
+def _columns_alone(encoding: Encoding, used: NDArray[np.intp]) -> Encoding:
+    """Return the encoding that fills gaps and leaves these columns as they are."""
+    return replace(
+        encoding,
+        source=used,
+        offset=np.zeros(len(used)),
+        factor=np.ones(len(used)),
+        lowest=np.full(len(used), -np.inf),
+        highest=np.full(len(used), np.inf),
+    )
+
+
+def _of_one_column(encoding: Encoding, inputs: NDArray[np.intp]) -> Encoding:
+    """Return the encoding of a table of one column, the source of these inputs."""
+    return Encoding(
+        n_features=1,
+        source=np.zeros(len(inputs), np.intp),
+        offset=encoding.offset[inputs],
+        factor=encoding.factor[inputs],
+        lowest=encoding.lowest[inputs],
+        highest=encoding.highest[inputs],
+        fill=np.zeros(1),
+        indicated=np.empty(0, np.intp),
+    )
+
+
+def _knots(encoding: Encoding) -> Array:
+    """Return the ascending values of a column where a bound begins to hold."""
+    bounds = np.concatenate([encoding.lowest, encoding.highest])
+    places = np.tile(encoding.offset, 2) + bounds / np.tile(encoding.factor, 2)
+    knots = np.sort(places[np.isfinite(places)])
+    return knots if len(knots) else np.zeros(1)
+
+
+def _apart(knots: Array) -> Array:
+    """Return the knots without those whose inverse distance would overflow."""
+    far = np.diff(knots) > np.finfo(knots.dtype).tiny
+    return np.concatenate([knots[:1], knots[1:][far]])
+
+
+def _nearest(n_knots: int) -> NDArray[np.intp]:
+    """Return the knot from which each piece is reckoned: its end nearer the middle one.
+
+    Beyond it the sums would be small differences of large numbers, where one row of
+    the training was far out.
+    """
+    pieces = np.arange(n_knots + 1)
+    return np.where(pieces <= n_knots // 2, pieces, pieces - 1)
+
+
+def _scales(knots: Array) -> Array:
+    """Return the inverse lengths of the pieces; 1 for those beyond the knots."""
+    scales = np.ones(len(knots) + 1, knots.dtype)
+    scales[1:-1] = 1 / np.diff(knots)
+    return scales
