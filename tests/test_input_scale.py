@@ -171,6 +171,12 @@ def test_a_column_that_a_scaler_takes_for_constant_is_told(unit, start, scaled):
     assert SCALE not in sentence
 
 
+def test_so_is_one_with_gaps(unit):
+    X = numbered(unit, 4e15)
+    X[::7, 3] = np.nan
+    assert LOST in describe(StandardScaler().fit_transform(X), NAMES)
+
+
 @pytest.mark.parametrize("start", [0, 1e9, 1e15])
 def test_a_column_that_a_scaler_divides_is_left_to_it(unit, start):
     X = numbered(unit, start)

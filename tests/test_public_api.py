@@ -16,6 +16,7 @@ from torch_binary_classifier import TorchBinaryClassifier
 
 PUBLIC = [
     "ArtefactError",
+    "GapWarning",
     "OutputError",
     "TableError",
     "TableWarning",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         TorchBinaryClassifier as TorchBinaryClassifier,
     )
     from torch_binary_classifier.exceptions import ArtefactError as ArtefactError
+    from torch_binary_classifier.exceptions import GapWarning as GapWarning
     from torch_binary_classifier.exceptions import OutputError as OutputError
     from torch_binary_classifier.exceptions import TableError as TableError
     from torch_binary_classifier.exceptions import TableWarning as TableWarning
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ArtefactError": "torch_binary_classifier.exceptions",
+    "GapWarning": "torch_binary_classifier.exceptions",
     "OutputError": "torch_binary_classifier.exceptions",
     "TableError": "torch_binary_classifier.exceptions",
     "TableWarning": "torch_binary_classifier.exceptions",
@@ -41,6 +43,7 @@ _HOMES = {
 
 __all__ = [
     "ArtefactError",
+    "GapWarning",
     "OutputError",
     "TableError",
     "TableWarning",

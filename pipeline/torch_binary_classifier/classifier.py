@@ -18,9 +18,10 @@ from torch_binary_classifier.estimator.automatic import Plan, plan_of
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
 from torch_binary_classifier.estimator.fitted_state import keep
+from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
 from torch_binary_classifier.estimator.holdout import HeldOut
-from torch_binary_classifier.estimator.kinds import forget_training
+from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_by
 from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale
@@ -50,6 +51,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     ``sklearn.neural_network.MLPClassifier`` wherever the idea is the same. Those that
     are "auto" follow from the number of rows; docs/defaults.md says how. By default a
     fit trains several networks, which stop early on different rows, and averages them.
+
+    A gap (nan) stands for its column's weighted median in training, and a column that
+    has gaps there gets one more input, which is 1 for a gap. Gaps elsewhere are filled
+    alike, with a warning. ``input_norm`` and ``partial_fit`` take no gaps.
 
     Parameters
     ----------
@@ -192,6 +197,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     oof_decision_function_ : ndarray of shape (n_rows,)
         Logit of every training row by the networks that held it out, nan for rows of
         weight 0; only with ``n_members > 1`` and ``early_stopping``.
+    medians_ : ndarray of shape (n_features_in_,)
+        What stands for a gap of each column; 0 for a column of gaps only.
 
     See Also
     --------
@@ -249,6 +256,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     input_mean_: Any
     input_deviation_: Any
     encoding_: dict[str, Any] | None
+    medians_: Any
     _solver: str
     _encoding_name: str | None
     _standardisation: Any
@@ -356,6 +364,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.input_norm is None
         return tags
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -379,7 +388,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Standardised features; a DataFrame's column names are remembered.
+            Standardised features; a DataFrame's column names are remembered. nan is a
+            gap, but refused with ``input_norm``.
         y : array-like of shape (n_rows,)
             Labels of two kinds.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -413,6 +423,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
             check_classes(self, data.classes)
         watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)
         told = report_scale(fitted, data.rows, watched)
+        gaps = gaps_to_go_by(fitted, data.gaps)
+        report_gaps(fitted, gaps, data.rows, watched)
         plan = plan_of(
             fitted,
             data.rows.targets,
@@ -439,7 +451,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features, without gaps.
         y : array-like of shape (n_rows,)
             Labels.
         classes : array-like of shape (2,), default=None

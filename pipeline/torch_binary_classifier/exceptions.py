@@ -5,6 +5,10 @@ class UnscaledInputWarning(UserWarning):
     """The features are on a scale that a network can hardly learn from."""
 
 
+class GapWarning(UserWarning):
+    """Rows have gaps (NaN) where the rows of training had none, or nothing else."""
+
+
 class TableWarning(UserWarning):
     """An input table can be read, but some of it may not be what it should be."""
 

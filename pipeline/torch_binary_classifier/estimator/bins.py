@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch_binary_classifier.estimator.gaps import Gaps, gaps_of, plain_encoding
 from torch_binary_classifier.inference.encoding import Encoding
 
 Array = NDArray[np.float64]
@@ -84,8 +85,10 @@ def piecewise_inputs(column: int, edges: Array) -> Array:
     return np.column_stack([source, edges[:-1], 1 / widths, lowest, highest])
 
 
-def piecewise_encoding(features: Any, weights: Array, n_bins: int) -> Encoding | None:
-    """Return the piecewise-linear encoding of a table, None if no column has bins.
+def piecewise_encoding(
+    features: Any, weights: Array, n_bins: int, gaps: Gaps | None = None
+) -> Encoding | None:
+    """Return the piecewise-linear encoding of a table, None if there is none.
 
     Parameters
     ----------
@@ -93,27 +96,41 @@ def piecewise_encoding(features: Any, weights: Array, n_bins: int) -> Encoding |
     weights : ndarray of shape (n_rows,)
     n_bins : int
         Per column, about; fewer where the table has very many columns.
+    gaps : Gaps or None
+        What to do about gaps; None to look for them.
 
     Returns
     -------
     Encoding or None
-        Each column as it is and, with more than two values, its bins behind it; all
-        shifted to a mean of 0 over the given rows.
+        Each column as it is and, with more than two values, its bins behind it, then
+        the indicators; all shifted to a mean of 0 over the given rows. Without any
+        bins it is the plain encoding, None without gaps.
     """
+    if gaps is None:
+        gaps = gaps_of(features, weights)
     step = -(-len(weights) // MOST_ROWS)
     rows, weights = features[::step], weights[::step]
     n_features = rows.shape[1]
-    n_bins = max(1, min(n_bins, MOST_INPUTS // n_features - 1))
+    most_inputs = MOST_INPUTS - len(gaps.indicators)
+    n_bins = max(1, min(n_bins, most_inputs // n_features - 1))
     by_column: Any = rows.tocsc() if hasattr(rows, "tocsc") else rows
     inputs = []
-    for column in range(n_features):
-        inputs.append(np.array([[column, 0, 1, -np.inf, np.inf]]))
-        edges = bin_edges(_column(by_column, column), weights, n_bins)
+    for column in gaps.seen:
+        inputs.append(_as_it_is(column))
+        values = _column(by_column, column)
+        present = ~np.isnan(values)
+        edges = bin_edges(values[present], weights[present], n_bins)
         if edges is not None:
             inputs.append(piecewise_inputs(column, edges))
-    if len(inputs) == n_features:
-        return None
-    return _centred(np.concatenate(inputs), rows, weights)
+    if len(inputs) == len(gaps.seen):
+        return plain_encoding(gaps) if len(gaps.indicated) else None
+    inputs += map(_as_it_is, gaps.indicators)
+    return _centred(np.concatenate(inputs), rows, weights, gaps)
+
+
+def _as_it_is(source: int) -> Array:
+    """Return the input that is a source unchanged."""
+    return np.array([[source, 0, 1, -np.inf, np.inf]])
 
 
 def _column(features: Any, column: int) -> Array:
@@ -127,7 +144,7 @@ def _dense(rows: Any) -> Array:
     return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float64)
 
 
-def _centred(inputs: Array, rows: Any, weights: Array) -> Encoding:
+def _centred(inputs: Array, rows: Any, weights: Array, gaps: Gaps) -> Encoding:
     """Return the encoding of these inputs, each shifted by its mean over some rows."""
     source, offset, factor, lowest, highest = inputs.T
     n_features = rows.shape[1]
@@ -138,8 +155,8 @@ def _centred(inputs: Array, rows: Any, weights: Array) -> Encoding:
         factor,
         lowest,
         highest,
-        np.zeros(n_features),
-        np.empty(0, dtype=np.intp),
+        gaps.fill,
+        gaps.indicated,
     )
     total = np.zeros(len(inputs))
     for start in range(0, rows.shape[0], ROWS_AT_ONCE):

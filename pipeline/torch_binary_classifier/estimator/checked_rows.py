@@ -37,6 +37,7 @@ def checked_rows(
     Returns
     -------
     features : ndarray or CSR matrix of shape (n_rows, n_features)
+        May have gaps (nan).
     labels : ndarray of shape (n_rows,)
     weights : ndarray of shape (n_rows,)
         Weights >= 0, class weights not included.
@@ -55,12 +56,13 @@ def checked_rows(
             accept_sparse="csr",
             accept_large_sparse=True,
             dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
         )
         return features, labels, row_weights(features, sample_weight)
 
 
-def checked_features(estimator: Any, X: Any, *, ensure_all_finite: bool) -> Any:
-    """Check rows to score."""
+def checked_features(estimator: Any, X: Any, *, ensure_all_finite: bool | str) -> Any:
+    """Check rows to score; "allow-nan" lets gaps be."""
     with _missing_told(X=X):
         return validate_data(
             estimator,

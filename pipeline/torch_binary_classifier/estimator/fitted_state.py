@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from torch_binary_classifier.estimator.holdout import Splits
-from torch_binary_classifier.estimator.kinds import kinds_of, networks_of
+from torch_binary_classifier.estimator.kinds import kinds_of, medians_of, networks_of
 from torch_binary_classifier.estimator.member_weights import kind_weights
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.inference.ensemble import ensemble_logit
@@ -43,6 +43,8 @@ def keep(
         estimator.__dict__.update(kinds[0])
     else:
         estimator.kinds_ = kinds
+    if data.gaps is not None:
+        estimator.__dict__.setdefault("medians_", data.gaps.fill)
     course = Course.of([one.course for one in found])
     _keep_curves(estimator, course, going_on=going_on)
     _keep_member_weights(estimator, data, problems[0], kinds)
@@ -89,7 +91,7 @@ def _keep_member_weights(
 ) -> None:
     """Weigh the kinds by rows that they have not seen, and their members alike."""
     estimator.__dict__.pop("oof_decision_function_", None)
-    members = [networks_of(kind) for kind in kinds]
+    members = [networks_of(kind, medians_of(estimator)) for kind in kinds]
     n_kinds, n_members = len(kinds), len(members[0])
     by_kind = np.full(n_kinds, 1 / n_kinds)
     if problem.splits is not None and n_kinds * n_members > 1:

@@ -168,5 +168,7 @@ def table_digest(rows: WeightedRows, positions: NDArray[np.intp]) -> bytes:
         chunk: Any = features[start : start + step]
         if scipy.sparse.issparse(features):
             chunk = chunk.toarray()
-        found.update((chunk.astype(np.float64) + 0.0).tobytes())  # -0.0 becomes 0.0
+        chunk = chunk.astype(np.float64) + 0.0  # -0.0 becomes 0.0
+        chunk[np.isnan(chunk)] = np.nan  # there are many kinds
+        found.update(chunk.tobytes())
     return found.digest()

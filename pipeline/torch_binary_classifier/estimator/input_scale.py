@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from torch_binary_classifier.estimator.gaps import column_of
+
 SAMPLE_ROWS = 50_000  # means and deviations of a column need no more
 
 # Initial weights assume inputs of root mean square 1. Of 15 data sets measured as they
@@ -33,15 +35,15 @@ class InputScale:
     ----------
     mean, deviation, lowest, highest : ndarray of shape (n_features,)
         Per column.
-    n_rows : int
-        Rows measured.
+    n_rows : int or ndarray of shape (n_features,)
+        Rows measured; per column, those without a gap, where there are gaps.
     """
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     lowest: NDArray[np.float64]
     highest: NDArray[np.float64]
-    n_rows: int
+    n_rows: int | NDArray[np.intp]
 
     @property
     def rms(self) -> NDArray[np.float64]:
@@ -90,7 +92,7 @@ class InputScale:
 
 
 def measure(features: Any) -> InputScale:
-    """Measure an array or CSR matrix of shape (n_rows, n_features).
+    """Measure an array or CSR matrix of shape (n_rows, n_features), but for its gaps.
 
     Examples
     --------
@@ -102,6 +104,8 @@ def measure(features: Any) -> InputScale:
     """
     rows = sampled(features)
     lowest, highest = (_column_values(part) for part in (rows.min(0), rows.max(0)))
+    if np.isnan(lowest).any():
+        return _measure_around_gaps(rows, np.isnan(lowest))
     # In units of the spread the squares neither vanish nor overflow.
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         spread = highest - lowest
@@ -111,6 +115,27 @@ def measure(features: Any) -> InputScale:
         deviation = np.nan_to_num(unit * np.sqrt(variance), nan=np.inf)
     deviation[spread == 0] = 0.0  # whatever the mean was rounded to
     return InputScale(mean, deviation, lowest, highest, rows.shape[0])
+
+
+def _measure_around_gaps(rows: Any, with_gaps: NDArray[np.bool_]) -> InputScale:
+    """Measure a sample; of columns with gaps, which are given, their values."""
+    found = np.zeros((5, len(with_gaps)))
+    whole = np.flatnonzero(~with_gaps)
+    if len(whole):
+        found[:, whole] = _as_rows(measure(rows[:, whole]))
+    for column in np.flatnonzero(with_gaps):
+        values = column_of(rows, column)
+        values = values[~np.isnan(values)]
+        if len(values):
+            found[:, [column]] = _as_rows(measure(values[:, np.newaxis]))
+    mean, deviation, lowest, highest, n_rows = found
+    return InputScale(mean, deviation, lowest, highest, n_rows.astype(np.intp))
+
+
+def _as_rows(scale: InputScale) -> NDArray[np.float64]:
+    """Return everything measured, one row of numbers for each."""
+    parts = (scale.mean, scale.deviation, scale.lowest, scale.highest, scale.n_rows)
+    return np.stack(np.broadcast_arrays(*parts)).astype(np.float64)
 
 
 def _column_values(part: Any) -> NDArray[np.float64]:
@@ -197,7 +222,7 @@ def left_undivided(features: Any, scale: InputScale) -> NDArray[np.bool_]:
     _, exponents = np.frexp(scale.rms[near] / (8 * features.shape[0]))
     with np.errstate(over="ignore"):
         steps = sampled(features)[:, near] / np.ldexp(1.0, exponents - 1)
-    near[near] = (steps == np.rint(steps)).all(axis=0)
+    near[near] = ((steps == np.rint(steps)) | np.isnan(steps)).all(axis=0)
     return near
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch_binary_classifier.estimator.gaps import Gaps
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.forward import FittedNetwork
 
@@ -36,9 +37,30 @@ def encoding_of(kind: Mapping[str, Any]) -> Encoding | None:
     return None if kept is None else Encoding(**kept)
 
 
-def networks(estimator: Any) -> list[FittedNetwork]:
+def medians_of(estimator: Any) -> NDArray[Any] | None:
+    """Return what stands for a gap of each column; None if none is known."""
+    return getattr(estimator, "medians_", None)
+
+
+def indicated_by(estimator: Any) -> NDArray[np.intp]:
+    """Return the columns whose gaps all networks see."""
+    encoding = encoding_of(kinds_of(estimator)[0])
+    return np.empty(0, np.intp) if encoding is None else encoding.indicated
+
+
+def gaps_to_go_by(estimator: Any, found: Gaps | None) -> Gaps | None:
+    """Return what a fit does about gaps: as the one did that it goes on from."""
+    if found is None or not hasattr(estimator, "classes_"):
+        return found
+    fill = medians_of(estimator)
+    return Gaps(found.fill if fill is None else fill, indicated_by(estimator))
+
+
+def networks(
+    estimator: Any, *, fill: NDArray[Any] | None = None
+) -> list[FittedNetwork]:
     """Return the members' networks, kind by kind."""
-    return [one for kind in kinds_of(estimator) for one in networks_of(kind)]
+    return [one for kind in kinds_of(estimator) for one in networks_of(kind, fill)]
 
 
 def member_weights(estimator: Any) -> NDArray[np.float64] | None:
@@ -48,13 +70,19 @@ def member_weights(estimator: Any) -> NDArray[np.float64] | None:
     return weights
 
 
-def networks_of(kind: Mapping[str, Any]) -> list[FittedNetwork]:
-    """Return the networks of one kind."""
+def networks_of(
+    kind: Mapping[str, Any], fill: NDArray[Any] | None = None
+) -> list[FittedNetwork]:
+    """Return the networks of one kind; ``fill`` stands for gaps they do not see."""
     mean, deviation = kind.get("input_mean_"), kind.get("input_deviation_")
     coefs, intercepts = kind["coefs_"], kind["intercepts_"]
     activation, encoding = kind["activation_"], encoding_of(kind)
     if coefs[0].ndim == 2:
-        return [FittedNetwork(coefs, intercepts, activation, mean, deviation, encoding)]
+        return [
+            FittedNetwork(
+                coefs, intercepts, activation, mean, deviation, encoding, fill
+            )
+        ]
     return [
         FittedNetwork(
             [coef[member] for coef in coefs],
@@ -63,6 +91,7 @@ def networks_of(kind: Mapping[str, Any]) -> list[FittedNetwork]:
             None if mean is None else mean[member],
             None if deviation is None else deviation[member],
             encoding,
+            fill,
         )
         for member in range(len(coefs[0]))
     ]

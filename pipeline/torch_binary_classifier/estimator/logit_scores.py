@@ -13,8 +13,11 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_features,
     column_names,
 )
+from torch_binary_classifier.estimator.gap_report import tell_of_new_gaps
 from torch_binary_classifier.estimator.kinds import (
+    indicated_by,
     kinds_of,
+    medians_of,
     member_weights,
     networks,
 )
@@ -38,7 +41,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -53,7 +56,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -68,7 +71,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -84,7 +87,7 @@ class LogitScores:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features as in ``fit``.
+            Features as in ``fit``; nan is a gap.
 
         Returns
         -------
@@ -109,8 +112,24 @@ def _score(
     try:
         return score(features, networks(estimator), member_weights(estimator))
     except (UnscorableError, LogitOverflowError) as error:
-        checked_features(estimator, X, ensure_all_finite=True)
+        fill = medians_of(estimator)
+        finite = True if fill is None else "allow-nan"
+        checked_features(estimator, X, ensure_all_finite=finite)
+        if not _is_gap(features, error):
+            raise ValueError(_blame(estimator, features, error)) from error
+    tell_of_new_gaps(estimator, features, indicated_by(estimator))
+    filling = networks(estimator, fill=fill)
+    try:
+        return score(features, filling, member_weights(estimator))
+    except (UnscorableError, LogitOverflowError) as error:
         raise ValueError(_blame(estimator, features, error)) from error
+
+
+def _is_gap(features: Any, error: UnscorableError | LogitOverflowError) -> bool:
+    """Return whether a gap is why a row has no score."""
+    if isinstance(error, LogitOverflowError):
+        return False
+    return bool(np.isnan(features[error.row, error.column]))
 
 
 def _blame(

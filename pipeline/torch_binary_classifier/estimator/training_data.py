@@ -13,6 +13,8 @@ from torch_binary_classifier.estimator.checked_rows import (
     checked_rows,
     named_as_validation,
 )
+from torch_binary_classifier.estimator.gap_report import check_gaps
+from torch_binary_classifier.estimator.gaps import Gaps, gaps_of
 from torch_binary_classifier.estimator.weights import check_sum, class_weights
 from torch_binary_classifier.interface.problem import WeightedRows
 from torch_binary_classifier.wording import shown
@@ -36,6 +38,8 @@ class TrainingData:
         The labels, sorted.
     class_weights : ndarray of shape (2,)
         Their weights.
+    gaps : Gaps or None
+        What to do about gaps; None if there may be none.
     merged : ndarray of shape (n_positive_weight,) or None
         The row of ``rows`` that each given row of positive weight has become a part
         of; None if each is one.
@@ -46,6 +50,7 @@ class TrainingData:
     n_given: int
     classes: Any
     class_weights: NDArray[np.float64]
+    gaps: Gaps | None
     merged: NDArray[np.intp] | None = None
 
     def as_given(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,8 +71,9 @@ class TrainingData:
             return self
         features: Any = rows.features
         dense = features.toarray() if hasattr(features, "toarray") else features
+        comparable = np.where(np.isnan(dense), np.inf, dense)  # no gap equals another
         _, kept, merged = np.unique(
-            np.column_stack([dense, rows.targets]),
+            np.column_stack([comparable, rows.targets]),
             axis=0,
             return_index=True,
             return_inverse=True,
@@ -99,6 +105,7 @@ def training_data(
         Whether one class is enough.
     """
     features, labels, weights = given
+    check_gaps(estimator, features, stream=stream)
     targets = (labels == classes[1]).astype(np.float64)
     counted = np.unique(targets[weights > 0]).astype(np.intp)
     wanted = "a class" if stream else "2 classes"
@@ -117,7 +124,10 @@ def training_data(
         )
         raise ValueError(msg)
     rows, kept = _weighted(features, targets, weights, by_class)
-    return TrainingData(rows, kept, len(labels), classes, by_class)
+    gaps = None
+    if not stream and estimator.input_norm is None:
+        gaps = gaps_of(rows.features, rows.weights)
+    return TrainingData(rows, kept, len(labels), classes, by_class, gaps)
 
 
 def watched_rows(
@@ -136,6 +146,7 @@ def watched_rows(
         features, labels, weights = checked_rows(
             estimator, X, y, sample_weight, reset=False
         )
+        check_gaps(estimator, features)
         check_labels(labels, data.classes)
         targets = (labels == data.classes[1]).astype(np.float64)
         rows, _ = _weighted(features, targets, weights, data.class_weights)

@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from torch_binary_classifier.estimator.gaps import count_gaps
 from torch_binary_classifier.estimator.input_scale import (
     InputScale,
     measure,
@@ -75,8 +76,9 @@ def _moved(rows: Any, other: InputScale, share: float) -> NDArray[np.bool_]:
     :math:`(k + 1) \binom{n + m - k}{m} / \binom{n + m}{m}`.
     """
     outside = _share_outside(rows, other.lowest, other.highest)
-    n_outside = np.rint(outside * rows.shape[0])
-    n_rows = rows.shape[0] + other.n_rows
+    n_values = _n_values(rows)
+    n_outside = np.rint(outside * n_values)
+    n_rows = n_values + other.n_rows
     chance = (
         np.log(n_outside + 1)
         + gammaln(n_rows - n_outside + 1)
@@ -91,24 +93,37 @@ def _moved(rows: Any, other: InputScale, share: float) -> NDArray[np.bool_]:
 def _share_outside(
     rows: Any, lowest: NDArray[np.float64], highest: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the share of rows outside of bounds, per column."""
-    if not scipy.sparse.issparse(rows):
-        outside: NDArray[np.float64] = ((rows < lowest) | (rows > highest)).mean(axis=0)
-        return outside
-    return _sparse_share_outside(rows, lowest, highest)
+    """Return the share of values outside of bounds, per column; 0 without values."""
+    count = _sparse_n_outside if scipy.sparse.issparse(rows) else _n_outside
+    share: NDArray[np.float64]
+    share = count(rows, lowest, highest) / np.maximum(_n_values(rows), 1)
+    return share
 
 
-def _sparse_share_outside(
+def _n_values(rows: Any) -> NDArray[np.intp]:
+    """Return how many rows have a value, per column."""
+    n_values: NDArray[np.intp] = rows.shape[0] - count_gaps(rows)
+    return n_values
+
+
+def _n_outside(
     rows: Any, lowest: NDArray[np.float64], highest: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the share of rows outside of bounds; rows that are not stored are 0."""
+) -> NDArray[np.intp]:
+    """Return how many values are outside of bounds, per column."""
+    outside: NDArray[np.intp] = ((rows < lowest) | (rows > highest)).sum(axis=0)
+    return outside
+
+
+def _sparse_n_outside(
+    rows: Any, lowest: NDArray[np.float64], highest: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Return the same of a CSR matrix; values that are not stored are 0."""
     column, value = rows.indices, rows.data
     beyond = (value < lowest[column]) | (value > highest[column])
     n_beyond = np.bincount(column[beyond], minlength=len(lowest))
     n_zeros = rows.shape[0] - np.bincount(column, minlength=len(lowest))
-    n_beyond = n_beyond + n_zeros * ((lowest > 0) | (highest < 0))
-    share: NDArray[np.float64] = n_beyond / rows.shape[0]
-    return share
+    total: NDArray[np.intp] = n_beyond + n_zeros * ((lowest > 0) | (highest < 0))
+    return total
 
 
 def describe(

@@ -90,7 +90,8 @@ def member_logits(
     Raises
     ------
     UnscorableError
-        If a value is not finite in the network's precision.
+        If a value is not finite in the network's precision, but for gaps that are
+        indicated or filled.
     """
     logits = np.empty((len(networks), features.shape[0]), dtype=np.float64)
 
@@ -123,7 +124,8 @@ def network_logits(
     Raises
     ------
     UnscorableError
-        If a value is not finite in the network's precision.
+        If a value is not finite in the network's precision, but for gaps that are
+        indicated or filled.
     LogitOverflowError
         If a member's logit is not.
     """
@@ -262,9 +264,12 @@ class _ChunkScorer:
     """
 
     def __init__(self, kinds: Sequence[Kind], n_features: int, n_blocks: int) -> None:
-        normed = kinds[0].members[0].input_mean is not None
+        first = kinds[0].members[0]
+        normed = first.input_mean is not None
         shape = (n_blocks, n_features, BLOCK_ROWS)
         self.rows = np.zeros(shape, np.float64 if normed else kinds[0].dtype)
+        self.fill, encoding = first.fill, first.encoding
+        self.indicated = slice(0) if encoding is None else encoding.indicated
         self.kinds = [kind.scorer(n_blocks) for kind in kinds]
 
     def logits(self, features: Any, rows: slice) -> NDArray[np.float64]:
@@ -292,10 +297,22 @@ class _ChunkScorer:
         if rest:
             self.rows[whole, :, :rest] = given[n_rows - rest :].T
             self.rows[whole, :, rest:] = 0
-        if _are_finite(self.rows):
-            return
-        row, column = np.argwhere(~np.isfinite(given.astype(self.rows.dtype)))[0]
-        raise UnscorableError(rows.start + int(row), int(column))
+        if not _are_finite(self.rows):
+            self._take_gaps(rows.start)
+
+    def _take_gaps(self, start: int) -> None:
+        """Fill gaps that are not indicated, if so wanted; refuse what is left."""
+        gaps, left = np.isnan(self.rows), ~np.isfinite(self.rows)
+        left[:, self.indicated] &= ~gaps[:, self.indicated]
+        if self.fill is not None:
+            gaps &= left
+            fill = self.fill.astype(self.rows.dtype)
+            np.copyto(self.rows, fill[:, np.newaxis], where=gaps)
+            left &= ~gaps
+        if left.any():
+            by_row = left.transpose(0, 2, 1).reshape(-1, left.shape[1])
+            row, column = np.argwhere(by_row)[0]
+            raise UnscorableError(start + int(row), int(column))
 
 
 def _are_finite(values: Array) -> bool:

@@ -46,7 +46,11 @@ class FittedNetwork:
         What a normalisation in front subtracts and divides by, in float64: the
         network's precision may not tell the inputs from each other.
     encoding : Encoding or None
-        What the network sees of the columns.
+        What the network sees of the columns; the same columns are indicated for all
+        members.
+    fill : ndarray of shape (n_features,) or None
+        What stands for a gap (nan) of a column that is not indicated; None to refuse
+        it. The same for all members.
     """
 
     coefs: Sequence[Array]
@@ -55,6 +59,7 @@ class FittedNetwork:
     input_mean: Array | None = None
     input_deviation: Array | None = None
     encoding: Encoding | None = None
+    fill: Array | None = None
 
 
 class Kind:

@@ -104,6 +104,8 @@ def _check_finite(
             return  # gaps are no overflow
     sparse = scipy.sparse.issparse(rows.features)
     size: Any = abs(rows.features)
+    if sparse:
+        size.data = np.fmax(size.data, 0)  # of a gap and 0 it is 0
     largest = size.max(axis=0).toarray().ravel() if sparse else np.fmax.reduce(size, 0)
     column = int(np.argmax(largest))
     msg = (
