@@ -13,6 +13,28 @@ from torch_binary_classifier.training.members import Member
 from torch_binary_classifier.training.rows import DenseRows, RowSet
 from torch_binary_classifier.training.run import Training
 
+# What MLPClassifier's defaults are: one network of the columns as they are.
+MLP = {
+    "hidden_layer_sizes": (100,),
+    "activation": "relu",
+    "alpha": 0.0001,
+    "batch_size": 200,
+    "learning_rate_init": 0.001,
+    "early_stopping": False,
+    "n_iter_no_change": 10,
+    "dropout": 0.0,
+    "encoding": None,
+    "n_bins": 16,
+    "input_factors": False,
+    "weight_average": 0.0,
+    "n_members": 1,
+}
+
+
+def mlp(**parameters):
+    """Return a classifier of one network, as MLPClassifier trains it."""
+    return TorchBinaryClassifier(**MLP | parameters)
+
 
 def network(**parameters):
     """Return a small classifier that is silent about its few epochs."""
@@ -24,7 +46,7 @@ def network(**parameters):
         "batch_size": 32,
         "random_state": 0,
     }
-    return TorchBinaryClassifier(**given | parameters)
+    return mlp(**given | parameters)
 
 
 def pipe(**parameters):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.training.averaging import WeightAverage
 from torch_binary_classifier.training.layout import Architecture, ParameterLayout
 from torch_binary_classifier.training.normalisation import InputStatistics
@@ -63,9 +63,9 @@ def test_is_what_a_fit_keeps(tiny_data):
     X, y = tiny_data
     given = {"max_iter": 30, "batch_size": 10, "random_state": 0, "tol": 1.0}
     given["n_iter_no_change"] = 25
-    raw = TorchBinaryClassifier(**given).fit(X, y)
-    short = TorchBinaryClassifier(weight_average=1e-12, **given).fit(X, y)
-    long = TorchBinaryClassifier(weight_average=0.99, **given).fit(X, y)
+    raw = mlp(**given).fit(X, y)
+    short = mlp(weight_average=1e-12, **given).fit(X, y)
+    long = mlp(weight_average=0.99, **given).fit(X, y)
     np.testing.assert_allclose(short.coefs_[0], raw.coefs_[0], atol=1e-6)
     assert np.abs(long.coefs_[0] - raw.coefs_[0]).max() > 1e-3
     # The way of the weights, and the losses along it, are the same.

@@ -24,6 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +57,7 @@ def network(**parameters):
     }
     if parameters.get("solver") == "lbfgs":
         given |= {"max_iter": 500, "tol": 0.01}
-    return TorchBinaryClassifier(**given | parameters)
+    return mlp(**given | parameters)
 
 
 def assert_same_bits(first, second):
@@ -102,9 +103,7 @@ def cancer():
 class TestFiles:
     @pytest.fixture
     def large(self, cancer):
-        model = TorchBinaryClassifier(
-            (256, 128), max_iter=2, learning_rate="cosine", random_state=0
-        )
+        model = mlp((256, 128), max_iter=2, learning_rate="cosine", random_state=0)
         return make_pipeline(StandardScaler(), model).fit(*cancer)
 
     def score_elsewhere(self, model, X, folder):
@@ -145,7 +144,7 @@ class TestFiles:
         assert len(pickle.dumps(going_on.fit(*cancer))) > 2 * weights
 
     def test_one_epoch_of_fit_keeps_no_optimizer_state(self, cancer):
-        model = TorchBinaryClassifier((256, 128), max_iter=1, learning_rate="cosine")
+        model = mlp(hidden_layer_sizes=(256, 128), max_iter=1, learning_rate="cosine")
         weights = 4 * (30 * 256 + 256 + 256 * 128 + 128 + 128 + 1)
         assert len(pickle.dumps(model.fit(*cancer))) <= 1.1 * weights + 20_000
 
@@ -184,7 +183,7 @@ def test_as_good_as_scikit_learns():
         cross_val_score(
             make_pipeline(StandardScaler(), one), X, y, cv=folds, scoring="roc_auc"
         ).mean()
-        for one in (TorchBinaryClassifier(**given), MLPClassifier(**given))
+        for one in (mlp(**given), MLPClassifier(**given))
     )
     assert ours >= theirs - 0.002
     assert ours > 0.99

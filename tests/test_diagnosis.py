@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.interface.settings import Settings
 from torch_binary_classifier.training.diagnosis import check_settings, divergence
 
@@ -14,6 +14,7 @@ SETTINGS = Settings(
     hidden_layer_sizes=(100,),
     activation="relu",
     input_norm=None,
+    input_factors=False,
     dtype="auto",
     weight_decay=0.01,
     batch_size=32,
@@ -57,7 +58,7 @@ def test_an_infinite_penalty(dtype):
 
 def network(**parameters):
     given = {"hidden_layer_sizes": (8,), "max_iter": 50, "batch_size": 20}
-    return TorchBinaryClassifier(**given | {"random_state": 0} | parameters)
+    return mlp(**given | {"random_state": 0} | parameters)
 
 
 def test_an_epsilon_that_is_0_in_float32(tiny_data):

@@ -5,13 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 
 
 def network(**parameters):
-    return TorchBinaryClassifier(
-        (4,), **{"random_state": 0, "max_iter": 3} | parameters
-    )
+    return mlp((4,), **{"random_state": 0, "max_iter": 3} | parameters)
 
 
 def still_falling(X, y):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.estimator import posing
 from torch_binary_classifier.training import fitting
 from torch_binary_classifier.training.members import MemberResult, MemberState
@@ -22,7 +22,7 @@ def test_a_member_that_has_ended_keeps_its_last_loss(monkeypatch, rng):
     ]
     monkeypatch.setattr(fitting, "train_alone", lambda _: results)
     X = rng.normal(size=(40, 2))
-    model = TorchBinaryClassifier((), n_members=2, early_stopping=True)
+    model = mlp(hidden_layer_sizes=(), n_members=2, early_stopping=True)
     model.fit(X, np.arange(40) % 2)
     assert model.loss_curve_ == [0.375, 0.25, 0.1875]
     assert model.validation_loss_curve_ == [0.25, 0.375, 0.5]
@@ -35,9 +35,7 @@ def test_the_order_of_a_split_does_not_matter(monkeypatch, rng, solver):
     X = rng.normal(size=(60, 3))
     y = (X[:, 0] > 0).astype(int)
     given = {"solver": solver, "batch_size": 16, "max_iter": 3, "tol": 1.0}
-    model = TorchBinaryClassifier(
-        (5,), n_members=3, early_stopping=True, random_state=0, **given
-    )
+    model = mlp((5,), n_members=3, early_stopping=True, random_state=0, **given)
     expected = model.fit(X, y).coefs_
     split = posing.splits_of
 

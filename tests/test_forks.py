@@ -13,6 +13,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits
 from torch_binary_classifier.forks import HeldSetting
 from torch_binary_classifier.training.trainer import thread_trainer, trained_by
@@ -106,7 +107,7 @@ def test_child_has_no_trainer():
 
 
 def network():
-    return TorchBinaryClassifier((4,), max_iter=2, n_iter_no_change=2, random_state=0)
+    return mlp(hidden_layer_sizes=(4,), max_iter=2, n_iter_no_change=2, random_state=0)
 
 
 def fits_and_searches(X, y):

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 from sklearn.metrics import roc_auc_score
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.estimator.holdout import draw_holders, splits, table_digest
 from torch_binary_classifier.interface.problem import WeightedRows
 
@@ -21,7 +21,7 @@ def network(**parameters):
         "early_stopping": True,
         "warm_start": True,
     }
-    return TorchBinaryClassifier(**given | parameters)
+    return mlp(**given | parameters)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.training import run
 from torch_binary_classifier.training.interruption import never, stopped_by_user
 
@@ -101,7 +101,7 @@ SETTINGS = {
 
 
 def network(**given):
-    return TorchBinaryClassifier(
+    return mlp(
         **{"verbose": True, "tol": 0, "random_state": 0, "max_iter": 1000, **given}
     )
 

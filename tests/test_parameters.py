@@ -6,8 +6,10 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier
-from torch_binary_classifier.estimator.parameters import RULES, decided
+from torch_binary_classifier.estimator.automatic import plan_of
+from torch_binary_classifier.estimator.parameters import RULES
 from torch_binary_classifier.interface.settings import Hyperparameters, Settings
 
 PARAMETERS = set(inspect.signature(TorchBinaryClassifier).parameters)
@@ -26,9 +28,16 @@ def test_all_parameters_but_three_have_a_rule():
     assert set(RULES) == PARAMETERS - {"random_state", "class_weight", "device"}
 
 
+def decided(n_rows, **given):
+    """Return the settings of three epochs of one network."""
+    targets = np.arange(n_rows) % 2
+    (kind,) = plan_of(mlp(**given), targets.astype(float), max_iter=3).kinds
+    return kind.settings
+
+
 def test_settings_are_frozen_and_of_python():
     given = {"alpha": np.float64(0.5), "solver": np.str_("sgd"), "verbose": 2}
-    found = decided(TorchBinaryClassifier(np.int64(7), **given), 60, 3)
+    found = decided(60, hidden_layer_sizes=np.int64(7), **given)
     assert (type(found.alpha), type(found.solver)) == (float, str)
     assert (found.hidden_layer_sizes, found.max_iter, found.verbose) == ((7,), 3, True)
     with pytest.raises(FrozenInstanceError):
@@ -48,5 +57,5 @@ def test_settings_are_frozen_and_of_python():
     ],
 )
 def test_what_is_automatic_is_decided(given, n_rows, size, dtype):
-    found = decided(TorchBinaryClassifier(**given), n_rows, 3)
+    found = decided(n_rows, **given)
     assert (found.batch_size, found.dtype) == (size, dtype)

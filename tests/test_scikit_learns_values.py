@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import Options, StrOptions, make_constraint
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.estimator.parameters import RULES
 
@@ -100,27 +101,27 @@ def test_numpys_values_are_pythons(given, tiny_data):
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in given.items()
     }
-    found = TorchBinaryClassifier(**SHORT | given).fit(X, y)
-    expected = TorchBinaryClassifier(**SHORT | plain).fit(X, y)
+    found = mlp(**SHORT | given).fit(X, y)
+    expected = mlp(**SHORT | plain).fit(X, y)
     np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
 
 
 @pytest.mark.filterwarnings("ignore:max_iter=:sklearn.exceptions.ConvergenceWarning")
 def test_a_grid_of_arrays(tiny_data):
     grid = {"activation": np.array(["relu", "tanh"]), "alpha": np.logspace(-4, -3, 2)}
-    model = TorchBinaryClassifier(**SHORT)
+    model = mlp(**SHORT)
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(*tiny_data)
     assert search.best_params_["activation"] in {"relu", "tanh"}
 
 
 def test_no_patience_limit_trains_to_the_end(tiny_data):
-    model = TorchBinaryClassifier(**SHORT | {"max_iter": 30, "tol": 10.0})
+    model = mlp(**SHORT | {"max_iter": 30, "tol": 10.0})
     model.set_params(n_iter_no_change=np.inf, learning_rate="cosine")
     assert model.fit(*tiny_data).n_iter_ == 30
 
 
 def test_no_share_to_hold_out(tiny_data):
-    model = TorchBinaryClassifier(**SHORT | {"learning_rate": "cosine"})
+    model = mlp(**SHORT | {"learning_rate": "cosine"})
     model.set_params(validation_fraction=0).fit(*tiny_data)
     with pytest.raises(ValueError, match=r"validation_fraction must leave .*got 0 of"):
         model.set_params(early_stopping=True).fit(*tiny_data)

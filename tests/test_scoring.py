@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tests.table_files import N_ROWS, csv_of, fitted, people, write
 
+from builders import mlp
 from torch_binary_classifier.assembly import tabular_pipeline
-from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.exceptions import ArtefactError, OutputError, TableError
 from torch_binary_classifier.scoring import (
     as_frame,
@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_model(model, table, tmp_path, in_suffix, out_su
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 @pytest.mark.parametrize("size", [64, 300, 1 << 20])
 def test_scores_do_not_depend_on_the_chunks(table, tmp_path, monkeypatch, suffix, size):
-    network = TorchBinaryClassifier(learning_rate="cosine", max_iter=3, random_state=0)
+    network = mlp(learning_rate="cosine", max_iter=3, random_state=0)
     model = tabular_pipeline(
         numeric=["age", "income"], categorical=["city"], classifier=network
     ).fit(table, table["age"] > 50)

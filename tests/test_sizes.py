@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,7 +53,7 @@ print(peak() - before)
 
 def network(**parameters):
     given = {"max_iter": 2, "learning_rate": "cosine", "random_state": 0}
-    return TorchBinaryClassifier(**given | parameters)
+    return mlp(**given | parameters)
 
 
 def table(n_rows, n_features):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.training.optimizer import OPTIMIZERS
 
@@ -31,14 +31,14 @@ def test_what_has_moments_of_squares_has_an_epsilon():
 
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 def test_partial_fit_is_there_where_the_table_says(solver):
-    model = TorchBinaryClassifier(solver=solver)
+    model = mlp(solver=solver)
     assert hasattr(model, "partial_fit") is SOLVERS[solver].partial_fit
 
 
 @pytest.mark.parametrize("solver", sorted(SOLVERS))
 def test_dropout_is_refused_where_the_table_says(solver, tiny_data):
     given = {"learning_rate": "cosine", "max_iter": 300, "tol": 0.1, "dropout": 0.1}
-    model = TorchBinaryClassifier((3,), solver=solver, **given)
+    model = mlp(hidden_layer_sizes=(3,), solver=solver, **given)
     if SOLVERS[solver].dropout:
         assert model.fit(*tiny_data).n_iter_ > 1
         return
@@ -49,4 +49,4 @@ def test_dropout_is_refused_where_the_table_says(solver, tiny_data):
 
 @pytest.mark.parametrize("solver", [None, 3, ["adam"], "newton"])
 def test_an_unknown_solver_leaves_partial_fit_to_the_rules(solver):
-    assert hasattr(TorchBinaryClassifier(solver=solver), "partial_fit")
+    assert hasattr(mlp(solver=solver), "partial_fit")

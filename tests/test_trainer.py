@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.training.run import Training, run
 from torch_binary_classifier.training.trainer import thread_trainer, trained_by
 
@@ -46,7 +46,7 @@ def fitted():
 
 def network():
     given = {"learning_rate": "cosine", "max_iter": 2, "warm_start": True}
-    return TorchBinaryClassifier((3,), random_state=0, **given)
+    return mlp(hidden_layer_sizes=(3,), random_state=0, **given)
 
 
 def test_a_fit_hands_its_training_to_the_threads_trainer(fitted, tiny_data):

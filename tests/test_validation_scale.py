@@ -8,7 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier import TorchBinaryClassifier, UnscaledInputWarning
+from builders import mlp
+from torch_binary_classifier import UnscaledInputWarning
 from torch_binary_classifier.estimator.validation_scale import describe, strayed
 
 
@@ -106,7 +107,7 @@ class TestFit:
 
     @pytest.fixture
     def pipe(self):
-        model = TorchBinaryClassifier(max_iter=2, random_state=0)
+        model = mlp(max_iter=2, random_state=0)
         return make_pipeline(StandardScaler(), model)
 
     @pytest.mark.parametrize("input_norm", [None, "batch"])
@@ -135,11 +136,11 @@ class TestFit:
         X, y = raw
         X = (X - 92) / 5
         rows = np.flatnonzero(y == label)[:40]
-        model = TorchBinaryClassifier(max_iter=2, unscaled_input="raise")
+        model = mlp(max_iter=2, unscaled_input="raise")
         model.fit(X, y, X_val=X[rows], y_val=y[rows])
 
     def test_batch_normalisation_of_equally_raw_rows(self, raw):
         X, y = raw
-        model = TorchBinaryClassifier(max_iter=2, input_norm="batch")
+        model = mlp(max_iter=2, input_norm="batch")
         model.set_params(unscaled_input="raise")
         model.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from torch_binary_classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.estimator import fitted_state
 from torch_binary_classifier.training import run
 
@@ -15,7 +15,7 @@ def network(**parameters):
         "learning_rate": "cosine",
         "random_state": 0,
     }
-    return TorchBinaryClassifier(**given | parameters)
+    return mlp(**given | parameters)
 
 
 def interrupt(*_args, **_kwargs):

@@ -104,11 +104,11 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out rows, stop when the weighted log-loss on them stalls, and
         keep the weights that were best on them; "auto" wherever there are enough. Of
-        a small table equal rows are held out together, as one row of their weight. With ``warm_start`` the first fit
-        draws the rows, and those that go on hold out the same ones, whatever
-        ``random_state`` and ``validation_fraction``. They refuse another table, and
-        any table after a fit without such rows: a row to be held out could be one
-        that was trained on.
+        a small table equal rows are held out together, as one row of their weight.
+        With ``warm_start`` the first fit draws the rows, and those that go on hold
+        out the same ones, whatever ``random_state`` and ``validation_fraction``. They
+        refuse another table, and any table after a fit without such rows: a row to be
+        held out could be one that was trained on.
     validation_fraction : float, default=0.1
         Share of the rows to hold out for one member, stratified, >= 0 and < 1.
     beta_1 : float, default=0.9
