@@ -164,6 +164,17 @@ class Job:
         return list(zip(model.coefs_, model.intercepts_, strict=True))
 
 
+# One network of the columns as they are, which is what the others train.
+ONE_NETWORK = {
+    "dropout": 0.0,
+    "encoding": None,
+    "input_factors": False,
+    "weight_average": 0.0,
+    "early_stopping": False,
+    "n_members": 1,
+}
+
+
 def mlp_parameters(case: Case, seed: int) -> dict[str, Any]:
     """Return the constructor parameters that MLPClassifier and ours both get."""
     return {
@@ -190,8 +201,10 @@ def new_classifier(job: Job, **changes: Any) -> Any:
     from torch_binary_classifier import TorchBinaryClassifier
 
     return TorchBinaryClassifier(
-        **mlp_parameters(job.case, job.seed) | changes,
-        n_members=job.n_members,
+        **ONE_NETWORK
+        | {"n_members": job.n_members}
+        | mlp_parameters(job.case, job.seed)
+        | changes,
         dtype="float32",
         device=job.device,
         unscaled_input="ignore",

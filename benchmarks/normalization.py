@@ -98,6 +98,9 @@ def make_estimator(setting: Setting, n_rows: int, seed: int) -> TorchBinaryClass
         n_iter_no_change=setting.n_iterations,
         input_norm="batch" if setting.inputs == "batch norm" else None,
         unscaled_input="ignore",  # raw inputs are the point
+        encoding=None,
+        n_members=1,
+        early_stopping=False,
         random_state=seed,
     )
 

@@ -150,14 +150,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "estimator/endings.py",
-        "elif not (watched or fitted.converged):",
-        "elif not fitted.converged:",
+        "elif not (watched or course.converged):",
+        "elif not course.converged:",
         "tests/test_endings.py tests/test_classifier.py",
     ),
     Mutant(
         "estimator/going_on.py",
-        '(name, given) != ("dtype", "auto")',
-        'name != "dtype"',
+        "        if given != value and not is_auto(given):",
+        '        if given != value and name != "dtype":',
         "tests/test_whole_state.py tests/test_classifier.py",
     ),
     Mutant(
@@ -180,8 +180,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "inference/forward.py",
-        "rows.start + int(row)",
-        "int(row)",
+        "UnscorableError(start + int(row)",
+        "UnscorableError(int(row)",
         "tests/test_forward.py tests/test_bad_input.py",
     ),
     Mutant(

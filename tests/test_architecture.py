@@ -68,7 +68,9 @@ ROOMS = {
     "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
-    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
+    "assembly": Room(
+        ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
+    ),
     "scoring": Room(
         ours=("exceptions", "wording", "persistence", "tables", "preparation"),
         others=("numpy", "pyarrow", "sklearn"),
@@ -271,7 +273,7 @@ SURFACE = ("TorchBinaryClassifier",)
 
 def find_large(source: str) -> list[str]:
     """Return what of a file is larger than a reader takes in."""
-    n_lines = source.count("\n")
+    n_lines = source.count("\n") - length_of_documentation(source)
     found = [f"{n_lines} lines"] if n_lines > LARGEST_FILE else []
     nodes = [
         node
@@ -287,6 +289,17 @@ def find_large(source: str) -> list[str]:
             n = length_of(node)
             found += [f"{node.name}: {n} lines"] if n > LARGEST_FUNCTION else []
     return found
+
+
+def length_of_documentation(source: str) -> int:
+    """Return the lines that document an estimator's parameters and attributes."""
+    nodes = ast.walk(ast.parse(source))
+    surface = [
+        node
+        for node in nodes
+        if isinstance(node, ast.ClassDef) and node.name in SURFACE
+    ]
+    return sum(len((ast.get_docstring(node) or "").splitlines()) for node in surface)
 
 
 def takes_parameters(node: ast.FunctionDef) -> bool:

@@ -58,13 +58,14 @@ def test_numbers_are_imputed_by_the_median_and_standardised(table):
     np.testing.assert_allclose(prepared(pipe, X)[:, 0], expected, atol=1e-12)
 
 
-def test_default_classifier_is_an_ensemble_that_stops_early(table):
+def test_default_classifier_is_the_bare_one(table):
     X, y = table
     pipe = tabular_pipeline(numeric=["age"], categorical=["city"])
     clf = pipe.set_params(clf__random_state=0, clf__max_iter=5).fit(X, y)["clf"]
     assert isinstance(clf, TorchBinaryClassifier)
-    assert clf.early_stopping
-    assert len(clf.coefs_[0]) == clf.n_members == 5
+    bare = TorchBinaryClassifier(random_state=0, max_iter=5)
+    assert clf.get_params() == bare.get_params()
+    assert hasattr(clf, "oof_decision_function_")
 
 
 def test_columns_named_in_neither_list_are_dropped(table):

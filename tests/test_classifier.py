@@ -103,7 +103,12 @@ def cancer():
 class TestFiles:
     @pytest.fixture
     def large(self, cancer):
-        model = mlp((256, 128), max_iter=2, learning_rate="cosine", random_state=0)
+        model = mlp(
+            hidden_layer_sizes=(256, 128),
+            max_iter=2,
+            learning_rate="cosine",
+            random_state=0,
+        )
         return make_pipeline(StandardScaler(), model).fit(*cancer)
 
     def score_elsewhere(self, model, X, folder):
@@ -855,19 +860,21 @@ class TestBatchNormalisation:
 class TestParameters:
     def test_get_and_set(self):
         model = TorchBinaryClassifier()
-        assert len(model.get_params()) == 31
+        assert len(model.get_params()) == 35
         values = {"alpha": 0.5, "n_members": 4, "hidden_layer_sizes": (3, 2)}
         found = model.set_params(**values).get_params()
         assert found | values == found
         assert clone(model).get_params() == found
 
-    def test_defaults_are_scikit_learns(self):
+    def test_what_is_not_automatic_is_scikit_learns(self):
         ours, theirs = (
             TorchBinaryClassifier().get_params(),
             MLPClassifier().get_params(),
         )
         shared = set(ours) & set(theirs)
         assert len(shared) == 23
+        shared = {name for name in shared if ours[name] != "auto"}
+        assert len(shared) == 16
         assert {name: ours[name] for name in shared} == {
             name: theirs[name] for name in shared
         }

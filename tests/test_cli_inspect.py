@@ -43,8 +43,8 @@ def test_inspect_describes_a_network(run):
     assert facts["steps"] == "columns (ColumnTransformer), clf (TorchBinaryClassifier)"
     assert facts["classes"] == "'no', 'yes'; probability of 'yes'"
     assert facts["columns"] == "4: age, member, city (text), code"
-    assert facts["layers"] == "6-100-1"
-    assert facts["members"] == "5"
+    assert facts["layers"] == "6-100-1 and 12-64-1"
+    assert facts["members"] == "8 and 8"
     clf = joblib.load("models/people.joblib")["clf"]
     assert facts["epochs"] == str(clf.n_iter_)
     assert facts["best loss"] == f"{clf.best_loss_:.4f}"

@@ -14,7 +14,7 @@ def held_out_table(out):
     """Return the held-out metrics of a report, by name of the classifier."""
     lines = out.splitlines()
     start = next(n for n, line in enumerate(lines) if "log-loss       AUC" in line)
-    rows = [line.rsplit(maxsplit=3) for line in lines[start + 1 : start + 4]]
+    rows = [line.rsplit(maxsplit=3) for line in lines[start + 1 : start + 5]]
     return {name.strip(): [float(value) for value in values] for name, *values in rows}
 
 
@@ -51,7 +51,12 @@ def test_train_reports_what_it_read(run):
 def test_train_sets_its_metrics_beside_baselines(run):
     _, out, _ = run("train", "people.csv", "--target", "bought")
     metrics = held_out_table(out)
-    assert list(metrics) == ["this pipeline", "logistic regression", "prior only"]
+    assert list(metrics) == [
+        "this pipeline",
+        "boosted trees",
+        "logistic regression",
+        "prior only",
+    ]
     assert metrics["prior only"][1] == 0.5
     assert metrics["this pipeline"][0] < 0.8 * metrics["prior only"][0]
     assert "On 20 rows held out" in out
@@ -85,7 +90,7 @@ def test_train_gives_the_same_bits_for_the_same_seed(run):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run("train", "people.csv", "--target", "bought", "--seed", seed,
             "--out", f"{name}.joblib")  # fmt: skip
-        outs.append(joblib.load(f"{name}.joblib")["clf"].coefs_[0])
+        outs.append(joblib.load(f"{name}.joblib")["clf"].oof_decision_function_)
     np.testing.assert_array_equal(outs[0], outs[1])
     assert not np.array_equal(outs[0], outs[2])
 

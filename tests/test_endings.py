@@ -9,7 +9,9 @@ from builders import mlp
 
 
 def network(**parameters):
-    return mlp((4,), **{"random_state": 0, "max_iter": 3} | parameters)
+    return mlp(
+        **{"hidden_layer_sizes": (4,), "random_state": 0, "max_iter": 3} | parameters
+    )
 
 
 def still_falling(X, y):

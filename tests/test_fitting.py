@@ -35,7 +35,13 @@ def test_the_order_of_a_split_does_not_matter(monkeypatch, rng, solver):
     X = rng.normal(size=(60, 3))
     y = (X[:, 0] > 0).astype(int)
     given = {"solver": solver, "batch_size": 16, "max_iter": 3, "tol": 1.0}
-    model = mlp((5,), n_members=3, early_stopping=True, random_state=0, **given)
+    model = mlp(
+        hidden_layer_sizes=(5,),
+        n_members=3,
+        early_stopping=True,
+        random_state=0,
+        **given,
+    )
     expected = model.fit(X, y).coefs_
     split = posing.splits_of
 

@@ -153,7 +153,10 @@ warnings.simplefilter("ignore")
 task, n_forks, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 X = np.random.default_rng(0).normal(size=(20_000, 20))
 y = (X[:, 0] > 0).astype(int)
-model = TorchBinaryClassifier((64, 32), max_iter=2, random_state=0)
+model = TorchBinaryClassifier(
+    (64, 32), encoding=None, n_members=1, early_stopping=False, max_iter=2,
+    random_state=0,
+)
 model.fit(X[:2000], y[:2000])
 one, all_rows = model.predict_proba(X[:1]), model.predict_proba(X)
 
@@ -162,7 +165,7 @@ def blas_threads():
     return [one["num_threads"] for one in libraries]
 
 def small_fit():
-    found = TorchBinaryClassifier((8,), max_iter=2, random_state=0)
+    found = TorchBinaryClassifier(**model.get_params() | {"hidden_layer_sizes": (8,)})
     return found.fit(X[:500], y[:500]).coefs_[0]
 
 def child():

@@ -56,8 +56,20 @@ def test_equal_tables_are_one_table(noise):
         model.fit(same, y)
 
 
-def other_order(X, y):
-    return X[::-1], y[::-1]
+def test_the_order_of_a_small_table_is_nothing(noise):
+    X, y = (np.r_[part, part][:250] for part in noise)
+    model = network(n_members=3, random_state=0).fit(X, y)
+    model.set_params(warm_start=False).fit(X[::-1], y[::-1])
+    reverse = model.predict_proba(X)
+    np.testing.assert_array_equal(model.fit(X, y).predict_proba(X), reverse)
+
+
+def test_a_large_table_in_another_order_is_another_one(noise):
+    X, y = (np.concatenate([part] * 9) for part in noise)
+    assert len(y) > 250
+    model = network(n_members=3, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="got another table"):
+        model.fit(X[::-1], y[::-1])
 
 
 def another_row(X, y):
@@ -77,7 +89,7 @@ def fewer_weights(X, y):
 
 
 @pytest.mark.parametrize(
-    "change", [other_order, another_row, more_rows, other_labels, fewer_weights]
+    "change", [another_row, more_rows, other_labels, fewer_weights]
 )
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_another_table_is_refused(noise, change, n_members):

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from torch_binary_classifier.estimator.bins import piecewise_encoding
 from torch_binary_classifier.inference import forward
-from torch_binary_classifier.inference.activations import BEHIND_AN_ENCODING
+from torch_binary_classifier.inference.activations import ACTIVATIONS
 from torch_binary_classifier.inference.ensemble import ensemble_logit
 from torch_binary_classifier.inference.forward import (
     FittedNetwork,
@@ -138,7 +138,7 @@ def test_silu_behind_an_encoding_is_silu(dtype):
     values = np.linspace(-800, 800, 6401).astype(dtype)
     expected = values * expit(values)
     with np.errstate(over="ignore"):
-        found = BEHIND_AN_ENCODING["silu"](values.copy(), values)
+        found = ACTIVATIONS["silu"](values.copy(), values)
     rtol = 8 * np.finfo(dtype).eps
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-36)
     assert not np.allclose(found, np.maximum(values, 0), atol=0.1)

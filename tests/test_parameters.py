@@ -18,6 +18,7 @@ PARAMETERS = set(inspect.signature(TorchBinaryClassifier).parameters)
 def test_settings_are_parameters():
     names = {one.name for one in fields(Settings)}
     apart = {"random_state", "class_weight", "n_members", "unscaled_input"}
+    apart |= {"encoding", "n_bins"}
     apart |= {"warm_start", "early_stopping", "validation_fraction"}
     assert names == PARAMETERS - apart
     own = {"seed", "output_bias"}

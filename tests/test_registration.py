@@ -22,7 +22,7 @@ SEARCH = """
 import joblib, numpy as np
 from sklearn.model_selection import GridSearchCV
 from torch_binary_classifier.classifier import TorchBinaryClassifier
-model = TorchBinaryClassifier((), max_iter=1, learning_rate="cosine")
+model = TorchBinaryClassifier((), n_members=1, encoding=None, random_state=0)
 X = np.random.default_rng(0).normal(size=(40, 2))
 with joblib.parallel_config(backend="batched"):
     GridSearchCV(model, {"alpha": [0, 1]}, cv=2).fit(X, X[:, 0] > 0)

@@ -74,13 +74,18 @@ def _last_step(estimator: Any) -> Any:
 
 def _network_facts(network: Any) -> dict[str, str]:
     """Return what a fitted network can say about itself; nothing for other kinds."""
-    weights = getattr(network, "coefs_", None)
-    if weights is None:
+    kinds = getattr(network, "kinds_", [vars(network)])
+    if "coefs_" not in kinds[0]:
         return {}
-    sizes = [weights[0].shape[-2], *(weight.shape[-1] for weight in weights)]
+    sizes, counts = [], []
+    for kind in kinds:
+        weights = kind["coefs_"]
+        widths = [weights[0].shape[-2], *(weight.shape[-1] for weight in weights)]
+        sizes.append("-".join(map(str, widths)))
+        counts.append(str(len(weights[0]) if weights[0].ndim == 3 else 1))
     facts = {
-        "layers": "-".join(str(size) for size in sizes),
-        "members": str(len(weights[0]) if weights[0].ndim == 3 else 1),
+        "layers": " and ".join(sizes),
+        "members": " and ".join(counts),
         "epochs": str(network.n_iter_),
         "training loss": _last_of(getattr(network, "loss_curve_", None)),
         "validation loss": _last_of(getattr(network, "validation_loss_curve_", None)),

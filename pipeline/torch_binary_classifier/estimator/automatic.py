@@ -22,6 +22,12 @@ from torch_binary_classifier.interface.solvers import SOLVERS
 AUTO = "auto"
 MIXED = "mixed"
 
+
+def is_auto(value: object) -> bool:
+    """Return whether a parameter is left to the fit; arrays can be compared so."""
+    return isinstance(value, str) and value == AUTO
+
+
 # The fields of `Settings` that can be automatic, by kind and from so many rows on.
 # Plain networks are MLPClassifier's with a higher rate, which suits rows held out.
 _PLAIN = {
@@ -158,14 +164,14 @@ def plan_of(
         kinds = [_as_before(estimator, kind, state) for kind, state in pairs]
     smallest = int(np.bincount(targets.astype(int), minlength=2).min())
     n_members = estimator.n_members
-    if n_members == AUTO:
+    if is_auto(n_members):
         n_members = 1 if stream else _of_rows(_N_MEMBERS, n_rows)
         if estimator.early_stopping and not (watched or stream) and smallest > 1:
             n_members = min(n_members, smallest)
     if before:
         n_members = len(before[0]["_member_seeds"])
     holds_out = estimator.early_stopping
-    if holds_out == AUTO:
+    if is_auto(holds_out):
         enough = smallest >= max(2, n_members)
         if before:
             enough = estimator.validation_loss_curve_ is not None
@@ -178,7 +184,7 @@ def plan_of(
 def _encodings(estimator: Any, n_rows: int, *, stream: bool) -> list[str | None]:
     """Return the encoding of each kind of network."""
     name = estimator.encoding
-    if name == AUTO:
+    if is_auto(name):
         alone = stream or estimator.input_norm or not SOLVERS[estimator.solver].steps
         large = "piecewise" if n_rows >= MEDIUM else MIXED
         name = None if alone else large
@@ -200,14 +206,14 @@ def _kind(estimator: Any, encoding: str | None, n_rows: int, max_iter: int) -> K
         own |= {"input_factors": False, "weight_average": 0.0}
     if estimator.solver == "sgd":
         own["learning_rate_init"] = _SGD_RATE
-    values |= {name: value for name, value in own.items() if values[name] == AUTO}
+    values |= {name: value for name, value in own.items() if is_auto(values[name])}
     size = n_rows if solver.full_batch else values["batch_size"]
     values["batch_size"] = min(int(size), n_rows)
     values["hidden_layer_sizes"] = layer_sizes(values["hidden_layer_sizes"])
     values["max_iter"] = max_iter
     values["verbose"] = bool(estimator.verbose)
     n_bins = estimator.n_bins
-    if n_bins == AUTO:
+    if is_auto(n_bins):
         n_bins = min(max(2, n_rows // _ROWS_PER_BIN), _of_rows(_N_BINS, n_rows))
     return Kind(encoding, int(n_bins), Settings(**values))
 
@@ -215,10 +221,10 @@ def _kind(estimator: Any, encoding: str | None, n_rows: int, max_iter: int) -> K
 def _as_before(estimator: Any, kind: Kind, state: Mapping[str, Any]) -> Kind:
     """Return a kind with the network of the fit before, where that is automatic."""
     network: dict[str, Any] = {}
-    if estimator.hidden_layer_sizes == AUTO:
+    if is_auto(estimator.hidden_layer_sizes):
         widths = tuple(coef.shape[-1] for coef in state["coefs_"][:-1])
         network["hidden_layer_sizes"] = widths
-    if estimator.activation == AUTO:
+    if is_auto(estimator.activation):
         network["activation"] = state["activation_"]
     return replace(kind, settings=replace(kind.settings, **network))
 
@@ -226,7 +232,7 @@ def _as_before(estimator: Any, kind: Kind, state: Mapping[str, Any]) -> Kind:
 def _of_one_dtype(kinds: Sequence[Kind], n_rows: int) -> list[Kind]:
     """Decide the precision: that of all networks, which share the rows."""
     dtype = kinds[0].settings.dtype
-    if dtype == AUTO:
+    if is_auto(dtype):
         whole = all(kind.settings.batch_size >= n_rows for kind in kinds)
         dtype = "float64" if whole else "float32"
     return [

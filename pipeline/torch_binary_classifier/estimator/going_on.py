@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from torch_binary_classifier.estimator.automatic import AUTO, MIXED
+from torch_binary_classifier.estimator.automatic import AUTO, MIXED, is_auto
 from torch_binary_classifier.estimator.kinds import kinds_of, networks_of
 from torch_binary_classifier.estimator.rules import layer_sizes
 from torch_binary_classifier.interface.problem import Past
@@ -32,7 +32,7 @@ def pasts_of(estimator: Any) -> list[Past]:
     }
     for name, value in before.items():
         given = getattr(estimator, name)
-        if given not in (value, AUTO):
+        if given != value and not is_auto(given):
             msg = (
                 f"{name} must be that of the previous fit, {value!r}, got "
                 f"{shown(given)}. {REMEDY}"
@@ -56,12 +56,12 @@ def _check_sizes(estimator: Any, kinds: Sequence[Mapping[str, Any]]) -> None:
     n_members = len(kinds[0]["_member_seeds"])
     for kind in kinds:
         widths = tuple(coef.shape[-1] for coef in kind["coefs_"][:-1])
-        same = sizes == AUTO or layer_sizes(sizes) == widths
+        same = is_auto(sizes) or layer_sizes(sizes) == widths
         if not same or wanted not in (n_members, AUTO):
             msg = (
                 "hidden_layer_sizes and n_members must be those of the previous fit, "
                 f"{widths} and {n_members}, got "
-                f"{shown(sizes if sizes == AUTO else layer_sizes(sizes))} and "
+                f"{shown(sizes if is_auto(sizes) else layer_sizes(sizes))} and "
                 f"{shown(wanted)}. {REMEDY}"
             )
             raise ValueError(msg)

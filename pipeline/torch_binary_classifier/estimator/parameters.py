@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch_binary_classifier.estimator.automatic import AUTO, MIXED
+from torch_binary_classifier.estimator.automatic import AUTO, MIXED, is_auto
 from torch_binary_classifier.estimator.rules import (
     AnyOf,
     Flag,
@@ -28,7 +28,7 @@ def _or_auto(*rules: Rule) -> Rule:
 
 RULES: dict[str, Rule] = {
     "hidden_layer_sizes": _or_auto(LayerSizes()),
-    "activation": OneOf({AUTO, *ACTIVATIONS}),
+    "activation": _or_auto(OneOf(ACTIVATIONS)),
     "solver": OneOf(SOLVERS),
     "alpha": _or_auto(Number(low=0)),
     "batch_size": _or_auto(Number(low=1, whole=True)),
@@ -83,7 +83,7 @@ def check(estimator: Any) -> None:
     }
     for name, is_able in able.items():
         given = getattr(estimator, name)
-        if not is_able and given != AUTO and given:
+        if given and not (is_able or is_auto(given)):
             none = False if name == "input_factors" else 0
             msg = (
                 f"{name} must be {none} with solver={shown(estimator.solver)}, got "

@@ -6,7 +6,7 @@ Knows no table: rows come in blocks, as ``forward`` describes them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch_binary_classifier.blas_threads import OneBlasThread
 from torch_binary_classifier.inference.activations import (
     ACTIVATIONS,
-    BEHIND_AN_ENCODING,
 )
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.piecewise import (
@@ -134,7 +133,7 @@ class _PiecewiseScorer:
 
     def __init__(self, kind: Kind, tables: PiecewiseTables, n_blocks: int) -> None:
         self.first = PiecewiseLayer(tables, n_blocks * BLOCK_ROWS)
-        self.activate = _activation(kind.members[0])
+        self.activate = ACTIVATIONS[kind.members[0].activation]
         self.layers = _layers(kind, n_blocks)
         self.members = [
             _TiledNetwork(
@@ -160,12 +159,6 @@ class _PiecewiseScorer:
             network.write_logits(values, self.layers[1:], logits[member])
 
 
-def _activation(network: FittedNetwork) -> Callable[[Array, Array], Array]:
-    """Return what a network's hidden units do with their sums."""
-    behind = network.encoding is not None
-    return (BEHIND_AN_ENCODING if behind else ACTIVATIONS)[network.activation]
-
-
 def _layers(kind: Kind, n_blocks: int) -> list[tuple[Array, Array]]:
     """Return arrays for the values of each hidden layer, and zeros beside them."""
     shapes = [(n_blocks, size, BLOCK_ROWS) for size in kind.hidden_sizes]
@@ -181,7 +174,7 @@ class _TiledNetwork:
     """
 
     def __init__(self, network: FittedNetwork, n_tiles: int) -> None:
-        self.activate = _activation(network)
+        self.activate = ACTIVATIONS[network.activation]
         self.dtype = network.coefs[0].dtype
         self.hidden = [
             (coef.T, _tiled(bias, n_tiles))
