@@ -74,7 +74,7 @@ def _last_step(estimator: Any) -> Any:
 
 def _network_facts(network: Any) -> dict[str, str]:
     """Return what a fitted network can say about itself; nothing for other kinds."""
-    kinds = getattr(network, "kinds_", [vars(network)])
+    kinds = getattr(network, "kinds_", [getattr(network, "__dict__", {})])
     if "coefs_" not in kinds[0]:
         return {}
     sizes, counts = [], []
