@@ -8,6 +8,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.cli import demonstration
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,6 +25,14 @@ def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, ru
     model_path, scored_path = saved.split()[-1], scored.split()[-1]
     assert held_out.startswith("Held out: log-loss 0.0")
     assert float(re.search(r"AUC (\S+),", held_out)[1]) > 0.98
+    losses = dict(re.findall(r"^  ([a-z ]+[a-z]) +(0\.\d+)$", out, re.MULTILINE))
+    assert list(losses) == [
+        "this pipeline",
+        "boosted trees",
+        "logistic regression",
+        "prior only",
+    ]
+    assert min(losses, key=lambda name: float(losses[name])) == "this pipeline"
     assert "\n  logistic regression " in out
     assert "\n  prior only " in out
     assert "Same scores as in this process, bit for bit: True" in out
@@ -36,6 +49,10 @@ def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, ru
 def test_demo_reports_the_failure_of_the_other_process(monkeypatch, run):
     failed = subprocess.CompletedProcess([], 3, stdout="", stderr="first\nsecond\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    quick = StandardScaler(), TorchBinaryClassifier(n_members=2, max_iter=2)
+    monkeypatch.setattr(
+        demonstration, "_demo_candidates", lambda: (make_pipeline(*quick), {})
+    )
     code, _, err = run("demo")
     assert code == 4
     assert "error: the other process must end with code 0, got 3: first second\n" in err

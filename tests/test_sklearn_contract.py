@@ -3,15 +3,20 @@ import sklearn
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier
 
 VARIANTS = [
     TorchBinaryClassifier(),
-    TorchBinaryClassifier(n_members=3),
-    TorchBinaryClassifier(input_norm="batch"),
-    TorchBinaryClassifier(solver="adamw"),
-    TorchBinaryClassifier(solver="sgd"),
-    TorchBinaryClassifier(solver="lbfgs"),
+    TorchBinaryClassifier(encoding=None, n_members=2),
+    TorchBinaryClassifier(encoding="piecewise", n_members=2),
+    TorchBinaryClassifier(encoding="mixed", n_members=2),
+    mlp(),
+    mlp(n_members=3),
+    mlp(input_norm="batch"),
+    mlp(solver="adamw"),
+    mlp(solver="sgd"),
+    mlp(solver="lbfgs"),
 ]
 
 # Release 1.6 makes labels binary by comparing them with the first row's, separately

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
@@ -24,6 +24,7 @@ __all__ = [
     "N_FOLDS",
     "baselines",
     "default_grid",
+    "fold_loss",
     "held_out_metrics",
     "tabular_pipeline",
     "tuned",
@@ -193,6 +194,33 @@ def tuned(pipeline: Any, grid: Mapping[str, Sequence[Any]], X: Any, y: Any) -> A
 
     with batched_fits():
         return search.fit(X, y)
+
+
+def fold_loss(estimator: Any, X: Any, y: Any) -> float:
+    """Return the mean log-loss over the folds of a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What to measure; it is not fitted itself.
+    X : frame or array-like of shape (n_rows, n_columns)
+        Rows.
+    y : array-like of shape (n_rows,)
+        Their labels.
+
+    Returns
+    -------
+    float
+        In nats: what `tuned` would report for this candidate.
+
+    Examples
+    --------
+    >>> X, y = [[0.0], [1.0]] * 5, ["no", "yes"] * 5
+    >>> round(fold_loss(DummyClassifier(strategy="prior"), X, y), 4)
+    0.6931
+    """
+    scores = cross_val_score(estimator, X, y, cv=N_FOLDS, scoring="neg_log_loss")
+    return -float(scores.mean())
 
 
 def held_out_metrics(fitted: Any, X: Any, y: Any) -> dict[str, float]:

@@ -133,7 +133,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         "piecewise" shows the networks each column as it is and, beside it, cut into
         bins [3]_: what a tree sees at a glance. "mixed" trains as many networks of
         either kind. "auto" is "mixed" up to 4,000 rows, then "piecewise". Bins are not
-        for ``input_norm``, nor for a ``partial_fit`` that no ``fit`` came before.
+        for ``input_norm``; ``partial_fit`` knows only those that a ``fit`` with "auto"
+        has made.
     n_bins : int or "auto", default="auto"
         Bins of a column, about, with ``encoding``; they lie at quantiles. More for
         many rows; a column has no more than it has values.
@@ -471,7 +472,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         """
         parameters.check(self)
         going_on = hasattr(self, "classes_")
-        parameters.check_for_stream(self, going_on=going_on)
+        parameters.check_for_stream(self)
         known = classes_of_stream(self, classes)
         fitted = self._copy(going_on=going_on)
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)

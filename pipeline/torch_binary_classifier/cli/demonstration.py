@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.assembly import baselines, tuned
+from torch_binary_classifier.assembly import baselines, fold_loss, tuned
 from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.cli.columns import choose_columns, frame
@@ -24,6 +24,7 @@ from torch_binary_classifier.cli.report import (
     OURS,
     listed_metrics,
     write_columns,
+    write_fold_losses,
     write_metrics,
     write_search,
 )
@@ -69,9 +70,11 @@ def demonstrate(folder: Path, *, stream: Output) -> None:
     stream.write("Searching for the best parameters of StandardScaler + network\n")
     search = tuned(pipe, grid, X, y)
     write_search(search, stream)
-    fitted = {OURS: search.best_estimator_}
+    fitted, losses = {OURS: search.best_estimator_}, {OURS: -search.best_score_}
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
+        losses[name] = fold_loss(baseline, X, y)
+    write_fold_losses(losses, len(y), stream)
     metrics = write_metrics(fitted, new_X, new_y, stream)
     save(search.best_estimator_, files.model)
     _score_elsewhere(files, stream)
@@ -130,12 +133,8 @@ def _write_csv(path: Path, columns: Mapping[str, Any]) -> None:
 
 def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:
     """Return the pipeline of the demonstration and the parameters to try."""
-    network = TorchBinaryClassifier(learning_rate="cosine", max_iter=60, random_state=0)
-    grid: dict[str, list[Any]] = {
-        "clf__hidden_layer_sizes": [(16,), (64, 32)],
-        "clf__learning_rate_init": [0.01, 0.03],
-        "clf__alpha": [0.01, 1.0],
-    }
+    network = TorchBinaryClassifier(random_state=0)
+    grid: dict[str, list[Any]] = {"clf__hidden_layer_sizes": ["auto", (256,)]}
     return Pipeline([("scale", StandardScaler()), ("clf", network)]), grid
 
 

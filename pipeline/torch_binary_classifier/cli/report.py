@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch_binary_classifier import wording
-from torch_binary_classifier.assembly import held_out_metrics
+from torch_binary_classifier.assembly import N_FOLDS, held_out_metrics
 from torch_binary_classifier.cli.columns import Columns
 from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.scoring import Chunk
@@ -17,6 +17,7 @@ __all__ = [
     "PRIOR",
     "listed_metrics",
     "write_columns",
+    "write_fold_losses",
     "write_metrics",
     "write_positive",
     "write_search",
@@ -91,6 +92,24 @@ def write_search(search: Any, stream: Output) -> None:
     ):
         stream.write(f"  log-loss {loss:.4f} with {wording.parameters(parameters)}\n")
     stream.write(f"Best: {wording.parameters(search.best_params_)}\n")
+
+
+def write_fold_losses(losses: Mapping[str, float], n_rows: int, stream: Output) -> None:
+    """Report cross-validated losses side by side.
+
+    Parameters
+    ----------
+    losses : mapping of str to float
+        Mean log-loss of each classifier, in nats.
+    n_rows : int
+        Rows of all folds.
+    stream : text file
+        Where to write.
+    """
+    width = max(len(name) for name in losses)
+    stream.write(f"Log-loss in {N_FOLDS} folds of the {n_rows} rows:\n")
+    for name, loss in losses.items():
+        stream.write(f"  {name:<{width}}{loss:>10.4f}\n")
 
 
 def write_metrics(

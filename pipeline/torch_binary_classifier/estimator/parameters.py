@@ -63,11 +63,18 @@ RULES: dict[str, Rule] = {
 
 
 def learns_in_steps(estimator: Any) -> bool:
-    """Return whether the solver can learn from one batch after another, or raise."""
+    """Return whether ``partial_fit`` can be called, or say why not."""
     able = [name for name, solver in SOLVERS.items() if solver.partial_fit]
     if estimator.solver in [name for name in SOLVERS if name not in able]:
         *first, last = map(repr, able)
         msg = f"partial_fit is available with solver {', '.join(first)} or {last} only."
+        raise AttributeError(msg)
+    if estimator.encoding in {MIXED, "piecewise"}:
+        msg = (
+            "encoding must be None or 'auto' for partial_fit, got "
+            f"{shown(estimator.encoding)}: one batch does not tell where bins lie. "
+            "With 'auto' it goes on from those of fit."
+        )
         raise AttributeError(msg)
     return True
 
@@ -102,17 +109,10 @@ def check(estimator: Any) -> None:
     check_class_weight(estimator.class_weight)
 
 
-def check_for_stream(estimator: Any, *, going_on: bool) -> None:
+def check_for_stream(estimator: Any) -> None:
     """Refuse parameters with which ``partial_fit`` cannot work."""
     if estimator.early_stopping not in {AUTO, False}:
         msg = "early_stopping must be False for partial_fit, got True."
-        raise ValueError(msg)
-    if estimator.encoding in {MIXED, "piecewise"} and not going_on:
-        msg = (
-            "encoding must be None for partial_fit, got "
-            f"{shown(estimator.encoding)}: one batch does not tell where bins lie. "
-            "Let fit come first."
-        )
         raise ValueError(msg)
     if isinstance(estimator.class_weight, str):
         msg = (
