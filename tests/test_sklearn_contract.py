@@ -3,10 +3,13 @@ import sklearn
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
+from builders import mlp
 from torch_binary_classifier import TorchBinaryClassifier
 
 VARIANTS = [
     TorchBinaryClassifier(),
+    TorchBinaryClassifier(encoding="piecewise"),
+    mlp(),
     TorchBinaryClassifier(n_members=3),
     TorchBinaryClassifier(input_norm="batch"),
     TorchBinaryClassifier(solver="adamw"),
