@@ -164,13 +164,20 @@ class Job:
         return list(zip(model.coefs_, model.intercepts_, strict=True))
 
 
-# One network of the columns as they are, which is what the others train.
-ONE_NETWORK = {
+# What MLPClassifier's defaults are, and what the others train: one network of the
+# columns as they are.
+MLP = {
+    "hidden_layer_sizes": (100,),
+    "activation": "relu",
+    "alpha": 0.0001,
+    "batch_size": 200,
+    "learning_rate_init": 0.001,
+    "early_stopping": False,
+    "n_iter_no_change": 10,
     "dropout": 0.0,
     "encoding": None,
     "input_factors": False,
     "weight_average": 0.0,
-    "early_stopping": False,
     "n_members": 1,
 }
 
@@ -201,7 +208,7 @@ def new_classifier(job: Job, **changes: Any) -> Any:
     from torch_binary_classifier import TorchBinaryClassifier
 
     return TorchBinaryClassifier(
-        **ONE_NETWORK
+        **MLP
         | {"n_members": job.n_members}
         | mlp_parameters(job.case, job.seed)
         | changes,

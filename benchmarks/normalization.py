@@ -98,9 +98,12 @@ def make_estimator(setting: Setting, n_rows: int, seed: int) -> TorchBinaryClass
         n_iter_no_change=setting.n_iterations,
         input_norm="batch" if setting.inputs == "batch norm" else None,
         unscaled_input="ignore",  # raw inputs are the point
+        dropout=0.0,
         encoding=None,
-        n_members=1,
+        input_factors=False,
+        weight_average=0.0,
         early_stopping=False,
+        n_members=1,
         random_state=seed,
     )
 

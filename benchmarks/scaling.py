@@ -108,15 +108,16 @@ def measure_fit(point: dict[str, Any]) -> dict[str, float]:
 
 
 def fitted_scorer(contestant: str) -> Any:
-    """Return an estimator fitted on a few float64 rows with its own defaults."""
+    """Return an estimator fitted on a few float64 rows as MLPClassifier's defaults."""
     from sklearn.neural_network import MLPClassifier
 
-    if contestant == "ours":
-        from torch_binary_classifier import TorchBinaryClassifier as Estimator
-    else:
-        Estimator = MLPClassifier
+    from torch_binary_classifier import TorchBinaryClassifier
+
+    model = TorchBinaryClassifier(**arena.MLP)
+    if contestant != "ours":
+        model = MLPClassifier()
+    model.set_params(hidden_layer_sizes=PREDICT_HIDDEN, max_iter=3, random_state=0)
     X, y = arena.make_data(Case("few", 2_000, PREDICT_FEATURES, (), 200, 1))
-    model = Estimator(hidden_layer_sizes=PREDICT_HIDDEN, max_iter=3, random_state=0)
     with arena.quiet_convergence():
         return model.fit(X.astype(np.float64), y)
 

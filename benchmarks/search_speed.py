@@ -158,7 +158,7 @@ def build_ours(case: Case, seed: int) -> Any:
     from torch_binary_classifier import TorchBinaryClassifier
 
     return TorchBinaryClassifier(
-        **arena.ONE_NETWORK | arena.mlp_parameters(case, seed),
+        **arena.MLP | arena.mlp_parameters(case, seed),
         dtype="float32",
         unscaled_input="ignore",
     )

@@ -24,7 +24,6 @@ MLP = {
     "n_iter_no_change": 10,
     "dropout": 0.0,
     "encoding": None,
-    "n_bins": 16,
     "input_factors": False,
     "weight_average": 0.0,
     "n_members": 1,

@@ -13,7 +13,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from builders import mlp
+from builders import MLP, mlp
 from torch_binary_classifier import TorchBinaryClassifier, batched_fits
 from torch_binary_classifier.forks import HeldSetting
 from torch_binary_classifier.training.trainer import thread_trainer, trained_by
@@ -153,10 +153,8 @@ warnings.simplefilter("ignore")
 task, n_forks, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 X = np.random.default_rng(0).normal(size=(20_000, 20))
 y = (X[:, 0] > 0).astype(int)
-model = TorchBinaryClassifier(
-    (64, 32), encoding=None, n_members=1, early_stopping=False, max_iter=2,
-    random_state=0,
-)
+given = MLP | {"hidden_layer_sizes": (64, 32), "max_iter": 2, "random_state": 0}
+model = TorchBinaryClassifier(**given)
 model.fit(X[:2000], y[:2000])
 one, all_rows = model.predict_proba(X[:1]), model.predict_proba(X)
 
@@ -165,7 +163,7 @@ def blas_threads():
     return [one["num_threads"] for one in libraries]
 
 def small_fit():
-    found = TorchBinaryClassifier(**model.get_params() | {"hidden_layer_sizes": (8,)})
+    found = TorchBinaryClassifier(**given | {"hidden_layer_sizes": (8,)})
     return found.fit(X[:500], y[:500]).coefs_[0]
 
 def child():
@@ -209,8 +207,9 @@ print(blas_threads() == before)
 
 def fork_while_others(task, n_forks):
     """Return what became of the children that were forked beside two busy threads."""
+    arguments = [task, str(n_forks), str(PATIENCE_SECONDS)]
     done = subprocess.run(
-        [sys.executable, "-c", FORKS, task, str(n_forks), str(PATIENCE_SECONDS)],
+        [sys.executable, "-c", f"MLP = {MLP}\n{FORKS}", *arguments],
         capture_output=True,
         text=True,
         check=True,

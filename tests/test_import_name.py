@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from builders import MLP
+
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = """
 import numpy as np
@@ -14,7 +16,7 @@ from pipeline import OURS
 from torch_binary_classifier import TorchBinaryClassifier, save
 
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"))
-model = make_pipeline(StandardScaler(), TorchBinaryClassifier(max_iter=5))
+model = make_pipeline(StandardScaler(), TorchBinaryClassifier(**MLP, max_iter=5))
 save(model.fit(X, X["a"] > 0), "model.joblib")
 np.savetxt("scores.txt", model.predict_proba(X)[:, 1])
 X.to_csv("rows.csv", index=False)
@@ -55,7 +57,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 def test_module_of_that_name_beside_the_script(tmp_path):
     (tmp_path / "pipeline.py").write_text("OURS = 1\n")
-    run(tmp_path, "-c", TRAIN)
+    run(tmp_path, "-c", f"MLP = {MLP}\n{TRAIN}")
     run(tmp_path, "-c", LOAD)
     told = run(
         tmp_path,

@@ -12,6 +12,7 @@ from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
 import torch_binary_classifier
+from builders import MLP
 from torch_binary_classifier import TorchBinaryClassifier
 
 PUBLIC = [
@@ -106,7 +107,7 @@ def test_import_leaves_torch_out(source):
 def test_fit_brings_torch_in():
     source = (
         "import sys; from torch_binary_classifier import TorchBinaryClassifier; "
-        "TorchBinaryClassifier(max_iter=1, n_iter_no_change=1, solver='sgd')"
+        f"TorchBinaryClassifier(**{MLP}, max_iter=1, solver='sgd')"
         ".fit([[-1.0], [1.0]], [0, 1]); print('torch' in sys.modules)"
     )
     assert run_python(

@@ -6,6 +6,7 @@ import sys
 import joblib
 import pytest
 
+from builders import MLP
 from torch_binary_classifier import TorchBinaryClassifier
 
 FIRST = [
@@ -22,7 +23,9 @@ SEARCH = """
 import joblib, numpy as np
 from sklearn.model_selection import GridSearchCV
 from torch_binary_classifier.classifier import TorchBinaryClassifier
-model = TorchBinaryClassifier((), n_members=1, encoding=None, random_state=0)
+model = TorchBinaryClassifier(
+    (), encoding=None, n_members=2, alpha=0.1, random_state=0
+)
 X = np.random.default_rng(0).normal(size=(40, 2))
 with joblib.parallel_config(backend="batched"):
     GridSearchCV(model, {"alpha": [0, 1]}, cv=2).fit(X, X[:, 0] > 0)
@@ -52,7 +55,7 @@ def test_without_the_package_it_is_not(tmp_path):
 
 
 def test_a_search_runs_on_it(tmp_path):
-    assert errors(SEARCH, tmp_path) == ""
+    assert errors(f"MLP = {MLP}\n{SEARCH}", tmp_path) == ""
 
 
 def test_the_package_alone_brings_neither_numpy_nor_joblib(tmp_path):

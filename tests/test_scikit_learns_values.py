@@ -133,7 +133,7 @@ def test_no_share_to_hold_out(tiny_data):
 def test_n_iter_counts_a_call_as_scikit_learn_does(solver, warm_start, tiny_data):
     given = {"warm_start": warm_start, "solver": solver, "max_iter": 3}
     counts = []
-    for model in (TorchBinaryClassifier(), MLPClassifier()):
+    for model in (mlp(), MLPClassifier()):
         one = clone(model).set_params(**SHORT | given | {"tol": 0.0})
         counts.append([one.fit(*tiny_data).n_iter_ for _ in range(3)])
         if solver != "lbfgs":

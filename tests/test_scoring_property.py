@@ -22,7 +22,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from torch_binary_classifier.classifier import TorchBinaryClassifier
+from builders import mlp
 from torch_binary_classifier.scoring import score_table
 from torch_binary_classifier.tables import parquet_file
 
@@ -113,7 +113,7 @@ def models(draw):
     y = np.array([0, 1] * (N_ROWS // 2))
     classifier = LogisticRegression()
     if draw(st.integers(0, 4)) == 0:
-        classifier = TorchBinaryClassifier(
+        classifier = mlp(
             hidden_layer_sizes=(4,),
             max_iter=2,
             learning_rate="cosine",

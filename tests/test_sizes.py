@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from builders import mlp
+from builders import MLP, mlp
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,9 +32,9 @@ def peak():
 
 
 n_rows, n_features = int(sys.argv[1]), int(sys.argv[2])
-model = TorchBinaryClassifier(
-    (32,), batch_size=8192, max_iter=1, learning_rate="cosine", random_state=0
-)
+given = {"hidden_layer_sizes": (32,), "batch_size": 8192, "max_iter": 1}
+given |= {"learning_rate": "cosine", "random_state": 0}
+model = TorchBinaryClassifier(**MLP | given)
 rng = np.random.default_rng(0)
 X = rng.standard_normal((20_000, n_features), dtype=np.float32)
 model.fit(X, X[:, 0] > 0)  # whatever is allocated once
@@ -111,7 +111,7 @@ def memory(*arguments):
     if not Path("/proc/self/status").exists():
         pytest.skip("needs Linux's account of a process's memory")
     result = subprocess.run(
-        [sys.executable, "-c", MEMORY_SCRIPT, *map(str, arguments)],
+        [sys.executable, "-c", f"MLP = {MLP}\n{MEMORY_SCRIPT}", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

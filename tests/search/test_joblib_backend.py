@@ -9,6 +9,7 @@ import warnings
 import joblib
 import pytest
 
+from builders import MLP
 from searches import assert_same, pipe, search
 from torch_binary_classifier import batched_fits
 
@@ -67,7 +68,8 @@ from torch_binary_classifier.search import company, shares
 
 X = np.random.default_rng(0).normal(size=(400, 5))
 y = (X[:, 0] > 0).astype(int)
-model = TorchBinaryClassifier(max_iter=10**7, tol=0, n_iter_no_change=10**8)
+given = {"max_iter": 10**7, "tol": 0, "n_iter_no_change": 10**8}
+model = TorchBinaryClassifier(**MLP | given)
 search = GridSearchCV(model, {"alpha": [1e-4, 1e-3, 1e-2]}, cv=4)
 def told(function):
     def tell(*arguments):
@@ -94,7 +96,7 @@ except KeyboardInterrupt:
     ],
 )
 def test_interrupt_stops_the_training_and_all_threads(nested, backend):
-    source = INTERRUPTED.replace("NESTED", repr(nested))
+    source = f"MLP = {MLP}\n{INTERRUPTED}".replace("NESTED", repr(nested))
     process = subprocess.Popen(
         [sys.executable, "-c", source.replace("BACKEND", repr(backend))],
         stdout=subprocess.PIPE,

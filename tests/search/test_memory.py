@@ -11,7 +11,7 @@ import scipy.sparse
 import torch
 from sklearn.model_selection import cross_validate
 
-from builders import make_table, make_training
+from builders import MLP, make_table, make_training
 from searches import assert_same, search
 from torch_binary_classifier import batched_fits
 from torch_binary_classifier.search import memory
@@ -201,7 +201,8 @@ warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X = rng.normal(size=(100_000, 50))
 y = (X[:, 0] + rng.normal(size=len(X)) > 0).astype(int)
-net = TorchBinaryClassifier((4,), max_iter=1, batch_size=2000, random_state=0)
+given = {"hidden_layer_sizes": (4,), "max_iter": 1, "batch_size": 2000}
+net = TorchBinaryClassifier(**MLP | given, random_state=0)
 model = make_pipeline(StandardScaler(), net)
 model.fit(X[:5000], y[:5000])
 grid = {"torchbinaryclassifier__alpha": np.geomspace(1e-4, 1, 40)}
@@ -218,6 +219,9 @@ print(status("VmHWM") - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_peak_memory_of_a_large_search_is_within_the_limit():
     done = subprocess.run(
-        [sys.executable, "-c", LARGE], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"MLP = {MLP}\n{LARGE}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert 0.5e9 < int(done.stdout) < 1.2e9
