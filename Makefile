@@ -19,6 +19,9 @@ ANNOUNCED := -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 # scikit-learn skips its array API check unless scipy is told at import.
 export SCIPY_ARRAY_API := 1
+# Idle OpenMP threads sleep: where other processes want the cores, boosted trees take
+# minutes for what takes a second.
+export OMP_WAIT_POLICY := passive
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint slow mutants compat compat-lowest \
@@ -38,7 +41,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m torch_binary_classifier demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
