@@ -136,7 +136,7 @@ class TestFit:
         X, y = raw
         X = (X - 92) / 5
         rows = np.flatnonzero(y == label)[:40]
-        model = mlp(max_iter=2, unscaled_input="raise")
+        model = mlp(max_iter=2, random_state=0, unscaled_input="raise")
         model.fit(X, y, X_val=X[rows], y_val=y[rows])
 
     def test_batch_normalisation_of_equally_raw_rows(self, raw):
