@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from torch_binary_classifier import ArtefactError, load
+from torch_binary_classifier import ModelFileError, load
 
 SAVES = """
 import sys
@@ -46,7 +46,7 @@ def is_broken_by_a_kill(writer: str, seconds: float) -> bool:
             process.kill()
         try:
             load(path)
-        except ArtefactError:
+        except ModelFileError:
             return True
         return False
 

@@ -13,7 +13,11 @@ import joblib
 import numpy as np
 import pytest
 
-from torch_binary_classifier.exceptions import ArtefactError, OutputError
+from torch_binary_classifier.exceptions import (
+    ModelFileError,
+    ModelFileWarning,
+    OutputError,
+)
 from torch_binary_classifier.persistence import (
     check_writable,
     load,
@@ -88,13 +92,12 @@ def test_save_follows_a_link(model_path, tmp_path):
 @pytest.mark.parametrize(
     ("home", "name", "error"),
     [
-        (joblib, "dump", OSError(errno.ENOSPC, "No space left on device")),
         (os, "fsync", OSError(errno.EIO, "Input/output error")),
         (Path, "replace", OSError(errno.EDQUOT, "Disk quota exceeded")),
         (Path, "chmod", OSError(errno.EPERM, "Operation not permitted")),
         (Path, "open", OSError(errno.EROFS, "Read-only file system")),
     ],
-    ids=["write", "sync", "rename", "mode", "open"],
+    ids=["sync", "rename", "mode", "open"],
 )
 def test_failed_save_keeps_the_former_file(model_path, monkeypatch, home, name, error):
     before = model_path.read_bytes()
@@ -109,14 +112,14 @@ def test_failed_save_keeps_the_former_file(model_path, monkeypatch, home, name, 
 
 
 def test_interrupted_save_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(joblib, "dump", raising(KeyboardInterrupt))
+    monkeypatch.setattr(os, "fsync", raising(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         save("new", tmp_path / "model.joblib")
     assert names_in(tmp_path) == []
 
 
 def test_output_errors_keep_their_own_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(joblib, "dump", raising(OutputError("own words")))
+    monkeypatch.setattr(os, "fsync", raising(OutputError("own words")))
     with pytest.raises(OutputError, match=r"^own words$"):
         save("new", tmp_path / "model.joblib")
 
@@ -163,33 +166,28 @@ def test_check_writable_accepts_a_new_file(tmp_path):
 
 def test_load_refuses_a_missing_file(tmp_path):
     with pytest.raises(
-        ArtefactError, match=r"absent\.joblib must be a model file, got no"
+        ModelFileError, match=r"absent\.joblib must be a model file, got no"
     ):
         load(tmp_path / "absent.joblib")
 
 
 @pytest.mark.parametrize("kept_fraction", [0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("compress", [0, "zlib", "gzip", "bz2", "xz"])
+@pytest.mark.filterwarnings("ignore::torch_binary_classifier.ModelFileWarning")
 def test_load_refuses_a_file_cut_short(tmp_path, kept_fraction, compress):
     path = tmp_path / "model.joblib"
     joblib.dump(WEIGHTS, path, compress=compress)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept_fraction * len(content))])
-    with pytest.raises(ArtefactError, match=r"joblib must be a whole joblib file, got"):
+    with pytest.raises(
+        ModelFileError, match=r"joblib must be a whole joblib file, got"
+    ):
         load(path)
-
-
-@pytest.mark.parametrize("kept_fraction", [0.01, 0.5, 0.999])
-def test_load_tells_that_a_file_is_cut_short(model_path, kept_fraction):
-    content = model_path.read_bytes()
-    model_path.write_bytes(content[: int(kept_fraction * len(content))])
-    with pytest.raises(ArtefactError, match=r"got one that is cut short \("):
-        load(model_path)
 
 
 def test_load_refuses_an_empty_file(tmp_path):
     (tmp_path / "model.joblib").touch()
-    with pytest.raises(ArtefactError, match="a whole joblib file, got an empty one"):
+    with pytest.raises(ModelFileError, match="a whole joblib file, got an empty one"):
         load(tmp_path / "model.joblib")
 
 
@@ -198,41 +196,46 @@ def test_load_refuses_another_kind_of_file(tmp_path, content):
     path = tmp_path / "model.joblib"
     path.write_bytes(content)
     expected = f"must be a joblib file, got one of another kind.* begins with {content}"
-    with pytest.raises(ArtefactError, match=re.escape(expected).replace(r"\.\*", ".*")):
+    with pytest.raises(
+        ModelFileError, match=re.escape(expected).replace(r"\.\*", ".*")
+    ):
         load(path)
 
 
 def test_load_refuses_a_damaged_file(tmp_path):
     path = tmp_path / "model.joblib"
     path.write_bytes(b"\x80\x04.")
-    with pytest.raises(ArtefactError, match=r"whole joblib file, got .* It is damaged"):
+    with pytest.raises(
+        ModelFileError, match=r"whole joblib file, got .* It is damaged"
+    ):
         load(path)
 
 
 def test_load_refuses_a_folder(tmp_path):
-    with pytest.raises(ArtefactError, match="must be a model file, got a folder"):
+    with pytest.raises(ModelFileError, match="must be a model file, got a folder"):
         load(tmp_path)
 
 
 def test_load_refuses_links_that_lead_nowhere(tmp_path):
     path = tmp_path / "model.joblib"
     path.symlink_to(path)
-    with pytest.raises(ArtefactError, match="that can be read, got Too many levels"):
+    with pytest.raises(ModelFileError, match="that can be read, got Too many levels"):
         load(path)
 
 
 def test_load_refuses_an_unreadable_file(model_path, monkeypatch):
     # The superuser may read everything.
     denied = PermissionError(errno.EACCES, "Permission denied")
-    monkeypatch.setattr("builtins.open", raising(denied))
-    with pytest.raises(ArtefactError, match="can be read, got Permission denied"):
+    monkeypatch.setattr(Path, "read_bytes", raising(denied))
+    with pytest.raises(ModelFileError, match="can be read, got Permission denied"):
         load(model_path)
 
 
 @pytest.mark.parametrize("compress", ["zlib", "gzip", "bz2", "lzma", "xz"])
 def test_load_reads_compressed_files(tmp_path, compress):
     joblib.dump("content", tmp_path / "model.joblib", compress=compress)
-    assert load(tmp_path / "model.joblib") == "content"
+    with pytest.warns(ModelFileWarning, match=r"joblib could not be verified: it has"):
+        assert load(tmp_path / "model.joblib") == "content"
 
 
 def test_load_names_a_module_that_is_not_installed(tmp_path, monkeypatch):
@@ -242,10 +245,10 @@ def test_load_names_a_module_that_is_not_installed(tmp_path, monkeypatch):
     path = tmp_path / "model.joblib"
     save(module.Thing(), path)
     monkeypatch.delitem(sys.modules, "absent_module")
-    with pytest.raises(ArtefactError, match="are installed here, got No module named"):
+    with pytest.raises(ModelFileError, match="are installed here, got No module named"):
         load(path)
     monkeypatch.setitem(sys.modules, "absent_module", types.ModuleType("absent_module"))
-    with pytest.raises(ArtefactError, match="installed here, got Can't get attribute"):
+    with pytest.raises(ModelFileError, match="installed here, got Can't get attribute"):
         load(path)
 
 
@@ -258,7 +261,7 @@ def test_load_names_what_a_script_defined(tmp_path):
     )
     subprocess.run([sys.executable, "-c", source], check=True)
     with pytest.raises(
-        ArtefactError,
+        ModelFileError,
         match="must be free of what a script or a notebook defines, got Can't get "
         r"attribute 'half'.* Move that into a module that can be imported",
     ):

@@ -16,13 +16,18 @@ from builders import MLP
 from torch_binary_classifier import TorchBinaryClassifier
 
 PUBLIC = [
-    "ArtefactError",
+    "CorruptModelError",
     "GapWarning",
+    "ModelFileError",
+    "ModelFileWarning",
+    "NewerFormatError",
     "OutputError",
+    "SelfTestError",
     "TableError",
     "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
+    "UntrustedModelError",
     "__version__",
     "batched_fits",
     "load",

@@ -12,7 +12,7 @@ from torch_binary_classifier import TorchBinaryClassifier
 FIRST = [
     "from torch_binary_classifier import TorchBinaryClassifier",
     "from torch_binary_classifier import save",
-    "from torch_binary_classifier import ArtefactError",
+    "from torch_binary_classifier import ModelFileError",
     "from torch_binary_classifier.classifier import TorchBinaryClassifier",
     "import torch_binary_classifier.assembly",
     "from torch_binary_classifier.search.backend import batched_fits",

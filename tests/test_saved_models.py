@@ -15,10 +15,14 @@ FILES = sorted((Path(__file__).parent / "data").glob("*.joblib"))
 LARGEST_BYTES = 100_000
 OUR_MODULES = {"classifier", "positive", "preparation"}
 
-pytestmark = pytest.mark.filterwarnings(
+pytestmark = [
     # Another scikit-learn than the one that saved them.
-    "ignore::sklearn.exceptions.InconsistentVersionWarning"
-)
+    pytest.mark.filterwarnings(
+        "ignore::sklearn.exceptions.InconsistentVersionWarning"
+    ),
+    # They are older than the seal.
+    pytest.mark.filterwarnings("ignore:.*could not be verified"),
+]
 
 
 def rows_of(path):

@@ -16,7 +16,7 @@ from tests.table_files import N_ROWS, csv_of, fitted, people, write
 
 from builders import mlp
 from torch_binary_classifier.assembly import tabular_pipeline
-from torch_binary_classifier.exceptions import ArtefactError, OutputError, TableError
+from torch_binary_classifier.exceptions import ModelFileError, OutputError, TableError
 from torch_binary_classifier.scoring import (
     as_frame,
     open_table,
@@ -279,14 +279,14 @@ def test_scores_that_are_no_numbers_are_refused(numbers_model, tmp_path):
 def test_model_without_two_classes_is_refused(table, tmp_path):
     model = LinearRegression().fit(table[["age"]], table["income"])
     match = "binary classifier with predict_proba, got LinearRegression with 0 classes"
-    with pytest.raises(ArtefactError, match=match):
+    with pytest.raises(ModelFileError, match=match):
         scored(model, csv_of(tmp_path, "age\n1\n"))
 
 
 def test_model_without_column_names_is_refused(table, tmp_path):
     model = LogisticRegression().fit(table[["age"]].to_numpy(), table["age"] > 50)
     match = "model must be trained on named columns, got LogisticRegression without"
-    with pytest.raises(ArtefactError, match=match):
+    with pytest.raises(ModelFileError, match=match):
         scored(model, csv_of(tmp_path, "age\n1\n"))
 
 

@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from torch_binary_classifier.classifier import (
         TorchBinaryClassifier as TorchBinaryClassifier,
     )
-    from torch_binary_classifier.exceptions import ArtefactError as ArtefactError
+    from torch_binary_classifier.exceptions import (
+        CorruptModelError as CorruptModelError,
+    )
     from torch_binary_classifier.exceptions import GapWarning as GapWarning
+    from torch_binary_classifier.exceptions import ModelFileError as ModelFileError
+    from torch_binary_classifier.exceptions import ModelFileWarning as ModelFileWarning
+    from torch_binary_classifier.exceptions import NewerFormatError as NewerFormatError
     from torch_binary_classifier.exceptions import OutputError as OutputError
+    from torch_binary_classifier.exceptions import SelfTestError as SelfTestError
     from torch_binary_classifier.exceptions import TableError as TableError
     from torch_binary_classifier.exceptions import TableWarning as TableWarning
     from torch_binary_classifier.exceptions import (
         UnscaledInputWarning as UnscaledInputWarning,
+    )
+    from torch_binary_classifier.exceptions import (
+        UntrustedModelError as UntrustedModelError,
     )
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
@@ -29,26 +38,36 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ArtefactError": "torch_binary_classifier.exceptions",
+    "CorruptModelError": "torch_binary_classifier.exceptions",
     "GapWarning": "torch_binary_classifier.exceptions",
+    "ModelFileError": "torch_binary_classifier.exceptions",
+    "ModelFileWarning": "torch_binary_classifier.exceptions",
+    "NewerFormatError": "torch_binary_classifier.exceptions",
     "OutputError": "torch_binary_classifier.exceptions",
+    "SelfTestError": "torch_binary_classifier.exceptions",
     "TableError": "torch_binary_classifier.exceptions",
     "TableWarning": "torch_binary_classifier.exceptions",
     "TorchBinaryClassifier": "torch_binary_classifier.classifier",
     "UnscaledInputWarning": "torch_binary_classifier.exceptions",
+    "UntrustedModelError": "torch_binary_classifier.exceptions",
     "batched_fits": "torch_binary_classifier.search.backend",
     "load": "torch_binary_classifier.persistence",
     "save": "torch_binary_classifier.persistence",
 }
 
 __all__ = [
-    "ArtefactError",
+    "CorruptModelError",
     "GapWarning",
+    "ModelFileError",
+    "ModelFileWarning",
+    "NewerFormatError",
     "OutputError",
+    "SelfTestError",
     "TableError",
     "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
+    "UntrustedModelError",
     "__version__",
     "batched_fits",
     "load",

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch_binary_classifier import __version__, wording
 from torch_binary_classifier.cli import PROGRAM
-from torch_binary_classifier.exceptions import ArtefactError
+from torch_binary_classifier.exceptions import ModelFileError
 from torch_binary_classifier.scoring import input_columns
 
 __all__ = ["facts"]
@@ -54,7 +54,7 @@ def _column_fact(estimator: Any) -> str:
     """Return the names of a classifier's input columns, texts marked."""
     try:
         columns = input_columns(estimator)
-    except ArtefactError as error:
+    except ModelFileError as error:
         return f"unknown: {error}"
     notes = {"number": "", "file": " (as the file says)"}
     listed = [

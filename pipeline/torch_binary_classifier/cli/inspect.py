@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
 
     Raises
     ------
-    ArtefactError
+    ModelFileError
         If the model cannot be read.
     """
     from torch_binary_classifier.cli.description import facts

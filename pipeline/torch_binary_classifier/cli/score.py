@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
 
     Raises
     ------
-    ArtefactError
+    ModelFileError
         If the model cannot be read, or is no binary classifier of named columns.
     TableError
         If the table cannot be read, or does not fit the model.

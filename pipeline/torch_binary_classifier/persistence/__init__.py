@@ -1,9 +1,18 @@
-"""Model files, written whole or not at all; knows no estimator of this package."""
+"""Model files: whole or not at all, verified, and telling what they hold."""
 
-from torch_binary_classifier.persistence.artefact import load, save
+from torch_binary_classifier.persistence.artefact import load, save, save_described
+from torch_binary_classifier.persistence.model_file import ModelFile, read_model_file
 from torch_binary_classifier.persistence.replacement import (
     check_writable,
     replaced_file,
 )
 
-__all__ = ["check_writable", "load", "replaced_file", "save"]
+__all__ = [
+    "ModelFile",
+    "check_writable",
+    "load",
+    "read_model_file",
+    "replaced_file",
+    "save",
+    "save_described",
+]

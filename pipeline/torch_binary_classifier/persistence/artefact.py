@@ -1,20 +1,47 @@
-"""Model files: knows joblib, but no estimator of ours."""
+"""Models to files and back; knows no estimator of ours."""
 
 from __future__ import annotations
 
+import copy
 import os
 import re
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import joblib
+from sklearn.exceptions import InconsistentVersionWarning
 
-from torch_binary_classifier.exceptions import ArtefactError
-from torch_binary_classifier.persistence.replacement import replaced_file
+from torch_binary_classifier.exceptions import (
+    CorruptModelError,
+    ModelFileError,
+    ModelFileWarning,
+    SelfTestError,
+    UntrustedModelError,
+)
+from torch_binary_classifier.persistence import joblib_file, skops_file
+from torch_binary_classifier.persistence.callbacks import without_callbacks
+from torch_binary_classifier.persistence.examples import check_examples
+from torch_binary_classifier.persistence.keys import key_bytes
+from torch_binary_classifier.persistence.manifest import (
+    describe_model,
+    written_manifest,
+)
+from torch_binary_classifier.persistence.model_file import ModelFile, read_model_file
+from torch_binary_classifier.persistence.replacement import (
+    check_writable,
+    replaced_file,
+)
+from torch_binary_classifier.persistence.seal import seal
+from torch_binary_classifier.persistence.versions import version_differences
 from torch_binary_classifier.wording import one_line
 
-__all__ = ["load", "save"]
+__all__ = ["SUFFIXES", "load", "save", "save_described"]
 
+SUFFIXES = (".joblib", ".skops")
+SAFE_SUFFIX = ".skops"
+# As an AttributeError shows the module that is run, with -m by its full name.
+MAIN_MODULE = re.compile(r"module '(?:\S+\.)?__main__'")
 # The first bytes of a pickle, and of one that joblib compressed: zlib, gzip, bz2,
 # xz, lzma and lz4.
 FIRST_BYTES = (
@@ -26,31 +53,64 @@ FIRST_BYTES = (
     b"\x5d\x00",
     b"\x04\x22\x4d\x18",
 )
-# As an AttributeError shows the module that is run, with -m by its full name.
-MAIN_MODULE = re.compile(r"module '(?:\S+\.)?__main__'")
 
 
-def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write an estimator as an ordinary joblib file.
+def save(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    X: Any = None,
+    metrics: Mapping[str, float] | None = None,
+    notes: str | None = None,
+    examples: Any = None,
+    sign_with: bytes | str | os.PathLike[str] | None = None,
+) -> None:
+    """Write a model to a file that knows whether it is whole.
 
     Parameters
     ----------
-    estimator : object
+    model : object
         Anything that pickles: a fitted Pipeline, a search, a classifier.
     path : str or path
-        The file to write, by custom ``NAME.joblib``. Its folder must exist; a
+        The file to write: ``NAME.joblib``, an ordinary joblib file, or
+        ``NAME.skops``, which is loaded without running anything it names (needs the
+        extra ``skops``). Any other name makes a joblib file. Its folder must exist; a
         file that is already there is replaced at the very end.
+    X : DataFrame, Table, array or sparse matrix, default=None
+        The table that the model was trained on, as it was given to ``fit``. The file
+        then tells its schema, its scale, and the scores of a few of its rows.
+    metrics : dict of str to float, default=None
+        What was measured on other rows, to be kept in the file.
+    notes : str, default=None
+        Anything else to be kept in the file.
+    examples : DataFrame, Table, array or sparse matrix, default=None
+        Up to 16 rows that `load` scores to see that the model still says the same;
+        None for rows of X.
+    sign_with : bytes or path, default=None
+        Key, or the file that holds it, of at least 16 bytes. Whoever has it can tell
+        that nobody without it has written the file.
 
     Raises
     ------
     OutputError
         If the file cannot be written. Nothing is left behind then, and a file
         that was already there keeps its content.
+    ModelFileError
+        If the model cannot be a skops file.
+    ValueError
+        If X is no table, if examples are too many or cannot be scored, or if the key
+        is too short or cannot be read.
 
     Notes
     -----
-    The file is not compressed, so ``joblib.load(path, mmap_mode="r")`` works on it.
-    It is written to a temporary file in the same folder, brought to the disk and
+    The manifest behind the model, JSON, has the versions that wrote it, its classes,
+    columns and parameters, how it was trained, and what is given here. A model that
+    was loaded keeps what its file said and is not given anew.
+
+    A joblib file is not compressed, so ``joblib.load(path, mmap_mode="r")`` works on
+    it. Callbacks of scikit-learn stay out of the file.
+
+    The file is written to a temporary file in the same folder, brought to the disk and
     then renamed: a reader sees the former file or the new one, never a mix.
 
     Examples
@@ -63,78 +123,216 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ...     joblib.load(Path(folder) / "model.joblib")
     {'threshold': 0.5}
     """
-    with replaced_file(path) as file:
-        joblib.dump(estimator, file)
+    check_writable(path)
+    key = None if sign_with is None else key_bytes(sign_with, "sign_with")
+    described = describe_model(
+        model, X=X, metrics=metrics, notes=notes, examples=examples
+    )
+    save_described(model, path, described, key)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Return the estimator of a joblib file.
+def save_described(
+    model: Any,
+    path: str | os.PathLike[str],
+    described: Mapping[str, Any],
+    key: bytes | None = None,
+) -> None:
+    """Write a model with a manifest that is there already.
+
+    Parameters
+    ----------
+    model : object
+        The model.
+    path : str or path
+        As in `save`.
+    described : dict
+        The manifest.
+    key : bytes, default=None
+        Signs the file.
+
+    Raises
+    ------
+    OutputError, ModelFileError
+        As in `save`.
+    """
+    bare = without_callbacks(model)
+    if hasattr(bare, "_manifest"):
+        bare = copy.copy(bare)
+        del bare._manifest
+    manifest = written_manifest(described)
+    if Path(path).suffix.lower() == SAFE_SUFFIX:
+        try:
+            data = skops_file.sealed(skops_file.dump(bare), manifest, key)
+        except ModelFileError as error:
+            msg = f"{path} must be {error}"
+            raise ModelFileError(msg) from error
+    else:
+        content = joblib_file.dump(bare)
+        data = content + manifest + seal(content, manifest, key)
+    with replaced_file(path, n_bytes=len(data)) as file:
+        file.write(data)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    verify_with: bytes | str | os.PathLike[str] | None = None,
+    trust: Literal["pickle", "safe"] = "pickle",
+) -> Any:
+    """Return the model of a file, after seeing that it is what was saved.
 
     Parameters
     ----------
     path : str or path
-        A file that `save` or ``joblib.dump`` wrote.
+        A file that `save` wrote. One of ``joblib.dump`` or ``skops.io.dump`` will do,
+        with a warning that nothing of it could be verified.
+    verify_with : bytes or path, default=None
+        Key, or the file that holds it, with which the file must be signed.
+    trust : {"pickle", "safe"}, default="pickle"
+        What may be loaded. A joblib file is a pickle: loading it runs code that it
+        names. "safe" refuses such files and takes ``.skops`` alone, which run nothing.
 
     Returns
     -------
     object
-        Whatever the file holds.
+        The model. It carries the manifest of its file along.
 
     Raises
     ------
-    ArtefactError
-        If the file is missing, unreadable, cut short or not a joblib file, or if it
-        names classes that are not installed or that a script defined.
+    CorruptModelError
+        If the file is not as it was when it was saved.
+    UntrustedModelError
+        If it is not signed with the key, or is a pickle that may not be loaded, or
+        names types that are not known to run no code.
+    NewerFormatError
+        If a later version wrote it in a format not known here.
+    SelfTestError
+        If the model scores its examples otherwise than when it was saved.
+    ModelFileError
+        The family of all these; also if the file is missing or unreadable, or if it
+        needs what is not installed here or was defined in a script.
+    ValueError
+        If the key is too short or cannot be read, or trust is none of the two.
+
+    Warns
+    -----
+    ModelFileWarning
+        If nothing could be verified, or other versions than those installed here,
+        which may score otherwise, wrote the file.
 
     Notes
     -----
-    Loading a joblib file runs code that the file names: load only files whose
-    origin you trust.
+    The file is opened once. Its digest and its signature are checked before anything
+    of it is loaded, then its format, then the scores of its examples.
+
+    A digest tells of accidents, not of people: who changes a file can change its
+    digest, but without the key not its signature.
 
     Examples
     --------
     >>> load("absent.joblib")  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    torch_binary_classifier.exceptions.ArtefactError: absent.joblib must be a model
+    torch_binary_classifier.exceptions.ModelFileError: absent.joblib must be a model
     file, got no file.
     """
+    if trust not in ("pickle", "safe"):
+        msg = f"trust must be 'pickle' or 'safe', got {trust!r}."
+        raise ValueError(msg)
+    key = None if verify_with is None else key_bytes(verify_with, "verify_with")
+    file = read_model_file(path, verify_with=key)
+    if trust == "safe" and file.kind != "skops":
+        msg = (
+            f"{path} must be a skops file if trust is 'safe', got a pickle, which can "
+            "run any code. Convert it where it was made."
+        )
+        raise UntrustedModelError(msg)
+    model = _loaded(path, file)
+    if file.manifest is None:
+        msg = (
+            f"{path} could not be verified: it has no digest, because torch_binary_"
+            "classifier.save has not written it."
+        )
+        warnings.warn(msg, ModelFileWarning, stacklevel=2)
+        return model
+    message = _tested(path, model, file.manifest)
+    if message:
+        warnings.warn(message, ModelFileWarning, stacklevel=2)
+    _attach(model, file.manifest)
+    return model
+
+
+def _loaded(path: str | os.PathLike[str], file: ModelFile) -> Any:
+    """Return the model of a file that is verified as far as it can be."""
     try:
-        return joblib.load(path)
-    # A damaged pickle can raise any exception whatever.
+        with warnings.catch_warnings():
+            if file.manifest is not None:  # `_tested` says it once, for all packages
+                warnings.simplefilter("ignore", InconsistentVersionWarning)
+            return file.load()
+    except ModelFileError as error:
+        msg = f"{path} must be {error}"
+        raise type(error)(msg) from error
+    # A pickle can raise any exception whatever.
     except Exception as error:
-        msg = f"{path} must be {_file_fault(error) or _content_fault(path, error)}"
-        raise ArtefactError(msg) from error
+        kind = ModelFileError if _lacks_something(error) else CorruptModelError
+        msg = f"{path} must be {_fault(file.data, error)}"
+        raise kind(msg) from error
 
 
-def _file_fault(error: Exception) -> str | None:
-    """Return what a file should be and is not, if it could not be read at all."""
-    if isinstance(error, FileNotFoundError):
-        return "a model file, got no file."
-    if isinstance(error, IsADirectoryError):
-        return "a model file, got a folder."
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"a file that can be read, got {error.strerror}."
-    return None
+def _tested(
+    path: str | os.PathLike[str], model: Any, manifest: Mapping[str, Any]
+) -> str:
+    """Score the examples; return what there is to say of versions, if anything."""
+    examples = manifest.get("examples")
+    difference = 0.0
+    if examples is not None:
+        try:
+            difference = check_examples(model, examples)
+        except SelfTestError as error:
+            others = version_differences(manifest["versions"])
+            written = f" It was written with {', '.join(others)}." if others else ""
+            msg = f"{path} must hold {error}{written}"
+            raise SelfTestError(msg) from error
+    others = version_differences(manifest["versions"])
+    if not others:
+        return ""
+    seen = (
+        "It has no examples to test it by."
+        if examples is None
+        else f"It scores its {len(examples['scores'])} examples as it did then, within "
+        f"{difference:.1g}."
+    )
+    return f"{path} was written with {', '.join(others)}. {seen}"
 
 
-def _content_fault(path: str | os.PathLike[str], error: Exception) -> str:
+def _attach(model: Any, manifest: Mapping[str, Any]) -> None:
+    """Let a model carry its manifest, if it can carry anything."""
+    if hasattr(model, "get_params"):
+        model._manifest = manifest
+
+
+def _lacks_something(error: Exception) -> bool:
+    """Return whether the fault is not the file's but that of what is installed."""
+    is_missing = isinstance(error, ImportError) or "Can't get attribute" in str(error)
+    return is_missing or MAIN_MODULE.search(str(error)) is not None
+
+
+def _fault(data: bytes, error: Exception) -> str:
     """Return what a file's content should be and is not."""
     if MAIN_MODULE.search(str(error)):
         return (
             f"free of what a script or a notebook defines, got {error}. "
             "Move that into a module that can be imported, and save again."
         )
-    if isinstance(error, ImportError) or "Can't get attribute" in str(error):
+    if _lacks_something(error):
         return (
             f"made of classes that are installed here, got {error}. "
             "Install what the model was trained with."
         )
-    first = _first_bytes(path)
-    if first == b"":
-        return "a whole joblib file, got an empty one."
-    if first is not None and not first.startswith(FIRST_BYTES):
-        return f"a joblib file, got one of another kind, which begins with {first!r}."
+    if not data.startswith(FIRST_BYTES):
+        return (
+            f"a joblib file, got one of another kind, which begins with {data[:8]!r}."
+        )
     described = _described(error)
     if isinstance(error, EOFError) or re.search("EOF|truncated|Ran out", str(error)):
         return f"a whole joblib file, got one that is cut short ({described})."
@@ -142,14 +340,6 @@ def _content_fault(path: str | os.PathLike[str], error: Exception) -> str:
         f"a whole joblib file, got {described}. It is damaged, or was written by "
         "other versions than those installed here."
     )
-
-
-def _first_bytes(path: str | os.PathLike[str]) -> bytes | None:
-    """Return the beginning of an ordinary file; a pipe gives it only once."""
-    if not Path(path).is_file():
-        return None
-    with Path(path).open("rb") as file:
-        return file.read(8)
 
 
 def _described(error: Exception) -> str:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,13 +57,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def replaced_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replaced_file(
+    path: str | os.PathLike[str], *, n_bytes: int = 0
+) -> Iterator[BinaryIO]:
     """Open a temporary file that takes its place at the path when the block ends.
 
     Parameters
     ----------
     path : str or path
         The file to write. A symbolic link is followed.
+    n_bytes : int, default=0
+        How many bytes will be written, if that is known.
 
     Yields
     ------
@@ -72,8 +77,9 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     OutputError
-        If the path is unfit, or if the block or the rename raise an OSError. Or if
-        the file is in place, but its folder could not be brought to the disk.
+        If the path is unfit or its disk has no room for as many bytes, or if the
+        block or the rename raise an OSError. Or if the file is in place, but its
+        folder could not be brought to the disk.
 
     Notes
     -----
@@ -101,6 +107,7 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     check_writable(path)
     final = Path(os.path.realpath(path))
+    _check_room(path, final.parent, n_bytes)
     with _telling(path), _temporary_beside(final) as temporary:
         with temporary.open("r+b") as file:
             yield file
@@ -109,6 +116,18 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         _copy_mode(final, temporary)  # in case it has changed meanwhile
         temporary.replace(final)
         _sync_folder(path, final.parent)
+
+
+def _check_room(path: str | os.PathLike[str], folder: Path, n_bytes: int) -> None:
+    """Refuse a disk that is too full, before anything is written to it."""
+    with _telling(path):
+        n_free = shutil.disk_usage(folder).free
+    if n_free < n_bytes:
+        msg = (
+            f"{path} must lie on a disk with {n_bytes} bytes free, got {n_free}. "
+            "A file that is replaced counts until the new one is whole."
+        )
+        raise OutputError(msg)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils import get_tags
 
-from torch_binary_classifier.exceptions import ArtefactError
+from torch_binary_classifier.exceptions import ModelFileError
 from torch_binary_classifier.preparation import (
     MISSING,
     CategoriesAsTexts,
@@ -68,7 +68,7 @@ def input_columns(estimator: Any) -> InputColumns:
 
     Raises
     ------
-    ArtefactError
+    ModelFileError
         If the estimator has no ``predict_proba`` or no two ``classes_``, or was
         trained on an array without column names.
 
@@ -96,14 +96,14 @@ def input_columns(estimator: Any) -> InputColumns:
             "model must be a fitted binary classifier with predict_proba, "
             f"got {described} with {n_classes} classes."
         )
-        raise ArtefactError(msg)
+        raise ModelFileError(msg)
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         msg = (
             f"model must be trained on named columns, got {described} without names. "
             "Train it on a DataFrame."
         )
-        raise ArtefactError(msg)
+        raise ModelFileError(msg)
     ledger = [_Entry(str(name)) for name in names]
     _follow(estimator, [_Flow(entry) for entry in ledger])
     return InputColumns(tuple(entry.column() for entry in ledger))

@@ -102,7 +102,7 @@ def score_table(
 
     Raises
     ------
-    ArtefactError
+    ModelFileError
         If the estimator is no fitted binary classifier with named columns.
     TableError
         If the input cannot be read, lacks a column, or has a cell that cannot be

@@ -1,0 +1,229 @@
+"""What a model file says of itself; knows fitted models by their attributes only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from torch_binary_classifier.persistence.examples import (
+    MOST_ROWS,
+    UnwritableRowsError,
+    describe_examples,
+)
+from torch_binary_classifier.persistence.model_file import FORMAT, READABLE_SINCE
+from torch_binary_classifier.persistence.versions import installed_versions
+from torch_binary_classifier.wording import shown
+
+__all__ = ["describe_model", "last_step", "written_manifest"]
+
+# Rows of the training table of which the scale of the network's input is measured.
+MOST_MEASURED_ROWS = 5_000
+
+
+def describe_model(
+    model: Any,
+    *,
+    X: Any = None,
+    metrics: Mapping[str, float] | None = None,
+    notes: str | None = None,
+    examples: Any = None,
+) -> dict[str, Any]:
+    """Return the manifest of a model, without what belongs to its file.
+
+    Parameters
+    ----------
+    model : object
+        Any, fitted or not.
+    X : DataFrame, Table, array or sparse matrix, default=None
+        The table that it was trained on.
+    metrics : dict of str to float, default=None
+        What was measured on other rows.
+    notes : str, default=None
+        Anything.
+    examples : DataFrame, Table, array or sparse matrix, default=None
+        A few rows; None for some of X.
+
+    Returns
+    -------
+    dict
+        Plain values, as JSON has them.
+
+    Raises
+    ------
+    ValueError
+        If X is no table, or examples are too many or not to be scored or written.
+    """
+    kept = getattr(model, "_manifest", None) or {}
+    described = {
+        "format": FORMAT,
+        "readable_since": READABLE_SINCE,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": installed_versions(),
+        **_structure(model),
+        "training": _training(last_step(model)),
+        "schema": kept.get("schema"),
+        "input_scale": kept.get("input_scale"),
+        "examples": kept.get("examples"),
+        "metrics": kept.get("metrics") if metrics is None else _plain(metrics),
+        "notes": kept.get("notes") if notes is None else notes,
+    }
+    if X is not None:
+        from torch_binary_classifier.schemas import schema
+
+        described["schema"] = schema(X).to_dict()
+        described["input_scale"] = _input_scale(model, X)
+    if hasattr(model, "predict_proba") and (X is not None or examples is not None):
+        described["examples"] = _examples(model, X, examples)
+    return described
+
+
+def written_manifest(described: Mapping[str, Any]) -> bytes:
+    """Return a manifest as the bytes of a file: JSON, keys sorted, ASCII."""
+    return json.dumps(described, sort_keys=True, allow_nan=False).encode("ascii")
+
+
+def last_step(model: Any) -> Any:
+    """Return the classifier at the end of a pipeline, of a search and the like."""
+    model = getattr(model, "best_estimator_", model)
+    steps = getattr(model, "steps", None)
+    last = steps[-1][1] if steps else model
+    return getattr(last, "estimator_", last)
+
+
+def _structure(model: Any) -> dict[str, Any]:
+    """Return what a model is made of."""
+    steps = getattr(getattr(model, "best_estimator_", model), "steps", ())
+    parameters = model.get_params() if hasattr(model, "get_params") else {}
+    best = {
+        name: _plain(getattr(model, name))
+        for name in ("best_params_", "best_score_")
+        if hasattr(model, name)
+    }
+    return {
+        "holds": type(model).__name__,
+        "steps": [[name, type(step).__name__] for name, step in steps],
+        "classes": _plain(getattr(model, "classes_", None)),
+        "columns": _plain(getattr(model, "feature_names_in_", None)),
+        "n_columns": _plain(getattr(model, "n_features_in_", None)),
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "search": best or None,
+    }
+
+
+def _training(network: Any) -> dict[str, Any] | None:
+    """Return how a network was trained; None for other classifiers."""
+    kinds = getattr(network, "kinds_", [getattr(network, "__dict__", {})])
+    if "coefs_" not in kinds[0]:
+        return None
+    layers, n_members = [], []
+    for kind in kinds:
+        weights = kind["coefs_"]
+        layers.append([weights[0].shape[-2], *(w.shape[-1] for w in weights)])
+        n_members.append(len(weights[0]) if weights[0].ndim == 3 else 1)
+    held_out = getattr(network, "oof_decision_function_", None)
+    facts = {
+        "layers": layers,
+        "n_members": n_members,
+        "epochs": network.n_iter_,
+        "loss": _last(getattr(network, "loss_curve_", None)),
+        "validation_loss": _last(getattr(network, "validation_loss_curve_", None)),
+        "best_loss": network.best_loss_,
+        "n_rows": None if held_out is None else len(held_out),
+    }
+    return {name: _plain(fact) for name, fact in facts.items()}
+
+
+def _last(curve: Any) -> Any:
+    """Return the end of a curve; None if there is none."""
+    return None if curve is None or len(curve) == 0 else np.asarray(curve)[-1]
+
+
+def _examples(model: Any, X: Any, given: Any) -> dict[str, Any] | None:
+    """Return examples and their scores; None where those of X cannot be written."""
+    if given is None:
+        step = max(1, _n_rows(X) // MOST_ROWS)
+        rows = _rows(X, slice(0, step * MOST_ROWS, step))
+    elif 0 < _n_rows(given) <= MOST_ROWS:
+        rows = given
+    else:
+        msg = f"examples must be 1 to {MOST_ROWS} rows, got {_n_rows(given)}."
+        raise ValueError(msg)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of rows that are in X, too
+            return describe_examples(model, rows)
+    except Exception as error:
+        if given is None:
+            return None
+        if isinstance(error, UnwritableRowsError):
+            msg = f"examples must be {error}."
+            raise ValueError(msg) from error
+        raise
+
+
+def _input_scale(model: Any, X: Any) -> dict[str, Any] | None:
+    """Return a fingerprint of the scale of what the last step was trained on."""
+    from torch_binary_classifier.estimator.input_scale import measure
+
+    step = -(-max(1, _n_rows(X)) // MOST_MEASURED_ROWS)
+    rows = _rows(X, slice(None, None, step))
+    before = getattr(getattr(model, "best_estimator_", model), "steps", ())[:-1]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _, transformer in before:
+                if transformer not in (None, "passthrough"):
+                    rows = transformer.transform(rows)
+        sparse = scipy.sparse.issparse(rows)
+        scale = measure(rows.tocsr() if sparse else np.asarray(rows, dtype=float))
+    except Exception:  # the last step takes no numbers, or the steps take no rows alone
+        return None
+    digits = [
+        [f"{value:.6g}" for value in part] for part in (scale.mean, scale.deviation)
+    ]
+    return {
+        "n_inputs": len(scale.mean),
+        "mean": _plain([scale.mean.min(), scale.mean.max()]),
+        "deviation": _plain([scale.deviation.min(), scale.deviation.max()]),
+        "sha256": hashlib.sha256(json.dumps(digits).encode("ascii")).hexdigest(),
+    }
+
+
+def _n_rows(table: Any) -> int:
+    """Return how many rows a table has."""
+    return int(table.shape[0]) if hasattr(table, "shape") else len(table)
+
+
+def _rows(table: Any, chosen: slice) -> Any:
+    """Return some rows of a table, in a container of the same kind."""
+    if hasattr(table, "iloc"):
+        return table.iloc[chosen]
+    sparse: bool = scipy.sparse.issparse(table)
+    if sparse:
+        return table.tocsr()[chosen]
+    if hasattr(table, "take") and hasattr(table, "schema"):  # of pyarrow
+        return table.take(list(range(*chosen.indices(_n_rows(table)))))
+    return table[chosen] if hasattr(table, "shape") else np.asarray(table)[chosen]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; what JSON has not, as Python shows it."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return type(value).__name__ if hasattr(value, "get_params") else shown(value)
