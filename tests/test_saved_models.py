@@ -17,9 +17,7 @@ OUR_MODULES = {"classifier", "positive", "preparation"}
 
 pytestmark = [
     # Another scikit-learn than the one that saved them.
-    pytest.mark.filterwarnings(
-        "ignore::sklearn.exceptions.InconsistentVersionWarning"
-    ),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning"),
     # They are older than the seal.
     pytest.mark.filterwarnings("ignore:.*could not be verified"),
 ]

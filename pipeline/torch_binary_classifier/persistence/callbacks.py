@@ -60,22 +60,28 @@ def _searched(value: Any, known: dict[int, Any]) -> Any:
     if type(value) in (list, tuple):
         items = [_stripped(item, known) for item in value]
         return value if _is_same(items, value) else type(value)(items)
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return _searched_estimator(value, known)
-    return value
+    return _searched_object(value, known) if _is_searched(value) else value
 
 
-def _searched_estimator(estimator: Any, known: dict[int, Any]) -> Any:
-    """Return an estimator without callbacks in it or in what it holds."""
-    state = vars(estimator)
+def _is_searched(value: Any) -> bool:
+    """Return whether an object is an estimator, or may hold one, as a scorer does."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        return False
+    is_of_sklearn = type(value).__module__.startswith("sklearn.")
+    return is_of_sklearn or hasattr(value, "get_params")
+
+
+def _searched_object(value: Any, known: dict[int, Any]) -> Any:
+    """Return an object without callbacks in it or in what it holds."""
+    state = vars(value)
     new = {
-        name: _stripped(value, known)
-        for name, value in state.items()
+        name: _stripped(held, known)
+        for name, held in state.items()
         if name not in _ATTRIBUTES
     }
     if len(new) == len(state) and _is_same(new.values(), state.values()):
-        return estimator
-    copied = object.__new__(type(estimator))
+        return value
+    copied = object.__new__(type(value))
     vars(copied).update(new)
     return copied
 
