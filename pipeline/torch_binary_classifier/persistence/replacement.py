@@ -229,10 +229,12 @@ def _sync_folder(path: str | os.PathLike[str], folder: Path) -> None:
         return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except PermissionError:  # open for writing, but not for reading
         return
-    try:
-        os.fsync(descriptor)
     except OSError as error:
         if error.errno == errno.EINVAL:  # a file system that knows no such thing
             return
@@ -241,5 +243,3 @@ def _sync_folder(path: str | os.PathLike[str], folder: Path) -> None:
             "The new file is in place, but may be lost with the power."
         )
         raise OutputError(msg) from error
-    finally:
-        os.close(descriptor)
