@@ -50,8 +50,8 @@ def describe_examples(model: Any, rows: Any) -> dict[str, Any]:
     UnwritableRowsError
         If the rows hold what cannot be written.
     """
-    expected = _scores(model, rows)
     written = _written(rows)
+    expected = _scores(model, rows)
     if not np.array_equal(_scores(model, _restored(written)), expected):
         msg = "rows that score alike when written as plain values"
         raise UnwritableRowsError(msg)
@@ -233,12 +233,13 @@ def _restored_series(column: Mapping[str, Any]) -> Any:
 def _restored_plain(column: Mapping[str, Any]) -> Any:
     """Return a column of pandas as an array, where pandas is not installed."""
     if column["dtype"] == "category":
-        known = [*_restored_plain(column["categories"]).tolist(), None]
+        known = [*_restored_plain(column["categories"]).tolist(), np.nan]
         cells = [known[code] for code in column["codes"]]
     elif column["dtype"].startswith(("<", ">", "|", "=")):
         return _restored_vector(column)
     else:
         cells = [_restored_cell(cell) for cell in column["cells"]]
+        cells = [np.nan if cell is None else cell for cell in cells]
     restored = np.empty(len(cells), object)
     restored[:] = cells
     return restored

@@ -22,7 +22,7 @@ from torch_binary_classifier.persistence.model_file import FORMAT, READABLE_SINC
 from torch_binary_classifier.persistence.versions import installed_versions
 from torch_binary_classifier.wording import shown
 
-__all__ = ["describe_model", "last_step", "written_manifest"]
+__all__ = ["describe_model", "last_step", "rows_of", "written_manifest"]
 
 # Rows of the training table of which the scale of the network's input is measured.
 MOST_MEASURED_ROWS = 5_000
@@ -150,7 +150,7 @@ def _examples(model: Any, X: Any, given: Any) -> dict[str, Any] | None:
     """Return examples and their scores; None where those of X cannot be written."""
     if given is None:
         step = max(1, _n_rows(X) // MOST_ROWS)
-        rows = _rows(X, slice(0, step * MOST_ROWS, step))
+        rows = rows_of(X, slice(0, step * MOST_ROWS, step))
     elif 0 < _n_rows(given) <= MOST_ROWS:
         rows = given
     else:
@@ -174,7 +174,7 @@ def _input_scale(model: Any, X: Any) -> dict[str, Any] | None:
     from torch_binary_classifier.estimator.input_scale import measure
 
     step = -(-max(1, _n_rows(X)) // MOST_MEASURED_ROWS)
-    rows = _rows(X, slice(None, None, step))
+    rows = rows_of(X, slice(None, None, step))
     before = getattr(getattr(model, "best_estimator_", model), "steps", ())[:-1]
     try:
         with warnings.catch_warnings():
@@ -202,7 +202,7 @@ def _n_rows(table: Any) -> int:
     return int(table.shape[0]) if hasattr(table, "shape") else len(table)
 
 
-def _rows(table: Any, chosen: slice) -> Any:
+def rows_of(table: Any, chosen: slice) -> Any:
     """Return some rows of a table, in a container of the same kind."""
     if hasattr(table, "iloc"):
         return table.iloc[chosen]
