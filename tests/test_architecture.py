@@ -61,18 +61,35 @@ ROOMS = {
         ours=("forks", "interface", "training", "registration", "progress"),
         others=("joblib", "numpy", "torch"),
     ),
+    "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
+    "schemas": Room(
+        ours=("exceptions", "wording", "tables"), others=("numpy", "pyarrow")
+    ),
     "persistence": Room(ours=("exceptions", "wording"), others=("joblib",)),
     "": Room(
-        ours=("exceptions", "registration", "classifier", "search", "persistence"),
+        ours=(
+            "exceptions",
+            "registration",
+            "classifier",
+            "search",
+            "schemas",
+            "persistence",
+        ),
     ),
-    "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
     "assembly": Room(
         ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
     ),
     "scoring": Room(
-        ours=("exceptions", "wording", "persistence", "tables", "preparation"),
+        ours=(
+            "exceptions",
+            "wording",
+            "tables",
+            "schemas",
+            "persistence",
+            "preparation",
+        ),
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "cli": Room(

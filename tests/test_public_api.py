@@ -20,13 +20,16 @@ PUBLIC = [
     "GapWarning",
     "OutputError",
     "TableError",
+    "TableSchema",
     "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "check_table",
     "load",
     "save",
+    "schema",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.
