@@ -62,12 +62,22 @@ ROOMS = {
         others=("joblib", "numpy", "torch"),
     ),
     "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
+    "schemas": Room(
+        ours=("exceptions", "wording", "tables"), others=("numpy", "pyarrow")
+    ),
     "persistence": Room(
         ours=("exceptions", "wording", "estimator", "tables", "schemas"),
         others=("joblib", "numpy", "scipy", "sklearn", "skops"),
     ),
     "": Room(
-        ours=("exceptions", "registration", "classifier", "search", "persistence"),
+        ours=(
+            "exceptions",
+            "registration",
+            "classifier",
+            "search",
+            "schemas",
+            "persistence",
+        ),
     ),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
@@ -75,7 +85,14 @@ ROOMS = {
         ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
     ),
     "scoring": Room(
-        ours=("exceptions", "wording", "persistence", "tables", "preparation"),
+        ours=(
+            "exceptions",
+            "wording",
+            "tables",
+            "schemas",
+            "persistence",
+            "preparation",
+        ),
         others=("numpy", "pyarrow", "sklearn"),
     ),
     "cli": Room(

@@ -24,14 +24,17 @@ PUBLIC = [
     "OutputError",
     "SelfTestError",
     "TableError",
+    "TableSchema",
     "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "UntrustedModelError",
     "__version__",
     "batched_fits",
+    "check_table",
     "load",
     "save",
+    "schema",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     )
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
+    from torch_binary_classifier.schemas import TableSchema as TableSchema
+    from torch_binary_classifier.schemas import check_table as check_table
+    from torch_binary_classifier.schemas import schema as schema
     from torch_binary_classifier.search.backend import batched_fits as batched_fits
 
 __version__ = "0.1.0"
@@ -46,13 +49,16 @@ _HOMES = {
     "OutputError": "torch_binary_classifier.exceptions",
     "SelfTestError": "torch_binary_classifier.exceptions",
     "TableError": "torch_binary_classifier.exceptions",
+    "TableSchema": "torch_binary_classifier.schemas",
     "TableWarning": "torch_binary_classifier.exceptions",
     "TorchBinaryClassifier": "torch_binary_classifier.classifier",
     "UnscaledInputWarning": "torch_binary_classifier.exceptions",
     "UntrustedModelError": "torch_binary_classifier.exceptions",
     "batched_fits": "torch_binary_classifier.search.backend",
+    "check_table": "torch_binary_classifier.schemas",
     "load": "torch_binary_classifier.persistence",
     "save": "torch_binary_classifier.persistence",
+    "schema": "torch_binary_classifier.schemas",
 }
 
 __all__ = [
@@ -64,14 +70,17 @@ __all__ = [
     "OutputError",
     "SelfTestError",
     "TableError",
+    "TableSchema",
     "TableWarning",
     "TorchBinaryClassifier",
     "UnscaledInputWarning",
     "UntrustedModelError",
     "__version__",
     "batched_fits",
+    "check_table",
     "load",
     "save",
+    "schema",
 ]
 
 
