@@ -193,7 +193,9 @@ def _restored(written: Mapping[str, Any]) -> Any:
     }[container]
     restored = {column["name"]: restore(column) for column in columns}
     make = import_module(container)
-    return make.table(restored) if container == "pyarrow" else make.DataFrame(restored)
+    if container == "pyarrow":
+        return make.table(restored)
+    return make.DataFrame(restored, **{"copy": False} if container == "pandas" else {})
 
 
 def _restored_array(columns: Any) -> Any:
