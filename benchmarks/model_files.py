@@ -11,8 +11,11 @@ atomically, digests it, and scores its 16 examples when it is read.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -29,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from torch_binary_classifier import TorchBinaryClassifier, load, save
 
 HEADERS = ("MB", "contestant", "save ms", "load ms", "more than joblib, ms")
+OUTCOMES = ("refused or failed", "same scores", "other scores")
 N_FEATURES = 20
 
 
@@ -80,12 +84,44 @@ def measure(folder: Path, width: int, n_repeats: int) -> list[dict[str, Any]]:
     ]
 
 
+def outcome(read: Callable[[Path], Any], path: Path, X: Any, expected: Any) -> str:
+    """Return what becomes of a damaged file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = read(path).predict_proba(X)
+    # A damaged pickle can raise any exception whatever.
+    except Exception:
+        return "refused or failed"
+    return "same scores" if np.array_equal(found, expected) else "other scores"
+
+
+def flip(n_flips: int, folder: Path) -> list[list[str]]:
+    """Change single bits of a file; return the outcomes of both readers."""
+    model, X = fitted(64)
+    path, expected, rows = folder / "model.joblib", model.predict_proba(X), []
+    for name, write, read in (
+        ("joblib", joblib.dump, joblib.load),
+        ("save and load", save, load),
+    ):
+        write(model, path)
+        whole, draws, counts = path.read_bytes(), random.Random(0), Counter()
+        for _ in range(n_flips):
+            damaged = bytearray(whole)
+            damaged[draws.randrange(len(whole))] ^= 1 << draws.randrange(8)
+            path.write_bytes(damaged)
+            counts[outcome(read, path, X, expected)] += 1
+        rows.append([name, *(str(counts[outcome]) for outcome in OUTCOMES)])
+    return rows
+
+
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--widths", type=arena.comma_integers, default=[64, 192, 512])
     add("--repeats", type=int, default=15)
+    add("--flips", type=int, default=200, help="files with one changed bit each")
     add("--json", type=Path, metavar="FILE", help="figures; the table beside it in .md")
     return parser.parse_args(arguments)
 
@@ -100,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for width in options.widths
             for record in measure(Path(folder), width, options.repeats)
         ]
+        flips = flip(options.flips, Path(folder))
     rows = [
         [
             arena.megabytes(record["n_bytes"]),
@@ -115,12 +152,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "# Model files",
             arena.markdown_table(HEADERS, rows),
             f"Medians of {options.repeats} rounds in turns.",
+            arena.markdown_table(("contestant", *OUTCOMES), flips),
+            f"{options.flips} files with one changed bit each.",
             arena.facts_line(facts),
         ]
     )
     print(text)
     if options.json:
-        arena.write_results(options.json, {"machine": facts, "records": records}, text)
+        arena.write_results(
+            options.json, {"machine": facts, "records": records, "flips": flips}, text
+        )
     return 0
 
 

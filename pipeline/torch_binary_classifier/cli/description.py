@@ -85,6 +85,6 @@ def _rows(manifest: Mapping[str, Any]) -> Any:
     return kept.get("n_rows")
 
 
-def _loss(value: float | None) -> str:
-    """Return a loss as a cell."""
-    return "" if value is None else f"{value:.4f}"
+def _loss(value: float | str | None) -> str:
+    """Return a loss in few digits; infinite ones are texts."""
+    return f"{value:.4f}" if isinstance(value, float) else value or ""
