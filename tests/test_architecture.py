@@ -69,6 +69,9 @@ ROOMS = {
         ours=("exceptions", "wording", "estimator", "tables", "schemas"),
         others=("joblib", "numpy", "scipy", "sklearn", "skops"),
     ),
+    "model_card": Room(
+        ours=("exceptions", "wording", "classifier", "schemas", "persistence"),
+    ),
     "": Room(
         ours=(
             "exceptions",
@@ -77,6 +80,7 @@ ROOMS = {
             "search",
             "schemas",
             "persistence",
+            "model_card",
         ),
     ),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),

@@ -31,6 +31,7 @@ PUBLIC = [
     "UntrustedModelError",
     "__version__",
     "batched_fits",
+    "card",
     "check_table",
     "load",
     "save",

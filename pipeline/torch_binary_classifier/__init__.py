@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch_binary_classifier.exceptions import (
         UntrustedModelError as UntrustedModelError,
     )
+    from torch_binary_classifier.model_card import card as card
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
     from torch_binary_classifier.schemas import TableSchema as TableSchema
@@ -55,6 +56,7 @@ _HOMES = {
     "UnscaledInputWarning": "torch_binary_classifier.exceptions",
     "UntrustedModelError": "torch_binary_classifier.exceptions",
     "batched_fits": "torch_binary_classifier.search.backend",
+    "card": "torch_binary_classifier.model_card",
     "check_table": "torch_binary_classifier.schemas",
     "load": "torch_binary_classifier.persistence",
     "save": "torch_binary_classifier.persistence",
@@ -77,6 +79,7 @@ __all__ = [
     "UntrustedModelError",
     "__version__",
     "batched_fits",
+    "card",
     "check_table",
     "load",
     "save",
