@@ -1,8 +1,8 @@
 """What a model file says of itself, as Markdown; knows manifests and no tables.
 
 Names, categories and notes come from files. They stand in code spans, or with a
-backslash before whatever Markdown would read, so they can neither leave their cell nor
-bring in a link, an image or HTML.
+backslash before whatever Markdown would read, so they can neither leave their place nor
+bring in HTML, an image, or a link behind other words.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LIMITS = (
 
 
 def card(model: Any) -> str:
-    """Return a model card: what is known of a model, as Markdown.
+    r"""Return a model card: what is known of a model, as Markdown.
 
     Parameters
     ----------
@@ -82,13 +82,14 @@ def card(model: Any) -> str:
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> fitted = LogisticRegression().fit([[0.0], [1.0]], ["no", "yes"])
-    >>> print(card(fitted)[:104])
+    >>> print("\n".join(card(fitted).splitlines()[:7]))
     # Model card
     <BLANKLINE>
     A LogisticRegression that tells two classes apart.
     <BLANKLINE>
     ## What it predicts
     <BLANKLINE>
+    - Classes: `'no'`, `'yes'`
     """
     if not isinstance(model, str | os.PathLike):
         return _page(*_of_object(model))
