@@ -142,11 +142,8 @@ def _times(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
     assert times is not None, "a schema of times has them"
     cells = chunk.scalars(column.name)
     form = DURATION if times.is_duration else YEAR_FIRST
-    read = _moments
-    if times.is_duration:
-        read = _durations if times.what == "duration" else _times_of_day
     try:
-        typed = read(cells, times)
+        typed = _TIME_READERS[times.what](cells, times)
     except (pa.ArrowException, ValueError) as error:
         position = int(unread(cells, form).argmax()) if is_text(cells.type) else 0
         kind = "durations" if times.is_duration else "dates written year-month-day"
@@ -157,11 +154,15 @@ def _times(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
 def _moments(cells: Any, times: Times) -> Any:
     """Return dates, or moments in the unit and zone of training."""
     target = pa.timestamp("s" if times.unit == "day" else times.unit, times.zone)
-    typed = _parsed(_without_gaps(cells), target) if is_text(cells.type) else cells
+    if is_text(cells.type):
+        cells = _parsed(_without_gaps(cells), target)
+    if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
+        msg = f"{cells.type} is no type of dates"
+        raise ValueError(msg)
     if times.what == "date":
         target = pa.date32()
     # Digits finer than the unit of training are cut off.
-    return pc.cast(typed, target, safe=False)
+    return pc.cast(cells, target, safe=False)
 
 
 def _parsed(words: Any, target: Any) -> Any:
@@ -266,6 +267,12 @@ def _message(chunk: Chunk, name: str, kind: str, position: int) -> str:
     )
 
 
+_TIME_READERS: Mapping[str, Callable[[Any, Times], Any]] = {
+    "moment": _moments,
+    "date": _moments,
+    "duration": _durations,
+    "time of day": _times_of_day,
+}
 _READERS: Mapping[str, Callable[[Chunk, InputColumn, ColumnSchema], Any]] = {
     "number": _numbers,
     "text": _texts,

@@ -47,7 +47,7 @@ def with_schema(columns: InputColumns, schema: TableSchema) -> InputColumns:
         if held is None or column.kind == "dropped":
             found.append(column)
             continue
-        dtype = held.dtype if is_typed else _name_of_arrow(held.dtype)
+        dtype = held.dtype if is_typed else _name_of_arrow(held)
         # Texts that a step reads as times are shown as such.
         kind: Kind | Literal["file"] = "file" if held.kind == "other" else held.kind
         kind = "time" if column.kind == "time" and kind == "text" else kind
@@ -106,10 +106,13 @@ def in_training_types(
     yield np.flatnonzero(~fit), _typed(values, InputColumns(rest), ~fit)
 
 
-def _name_of_arrow(dtype: str) -> str:
+def _name_of_arrow(column: ColumnSchema) -> str:
     """Return the type of NumPy for one of Arrow or polars; texts are objects."""
-    name = NAMES_OF_ARROW.get(dtype.lower(), dtype.lower())
-    return name if PLAIN.fullmatch(name) or "[" in name else "object"
+    if column.times is not None:
+        return "time"
+    dtype = column.dtype.lower()
+    name = NAMES_OF_ARROW.get(dtype, dtype)
+    return name if PLAIN.fullmatch(name) else "object"
 
 
 def _is_exact(column: InputColumn) -> bool:
@@ -124,14 +127,16 @@ def _is_exact(column: InputColumn) -> bool:
 
 def _fits(values: Any, column: InputColumn) -> NDArray[np.bool_]:
     """Return which cells fit the type of training."""
-    if values.dtype.kind in "iub":
-        return np.ones(len(values), dtype=bool)
-    holds_gaps = PLAIN.fullmatch(column.dtype) is None
-    if values.dtype.kind == "O":
-        missing = np.array([is_gap(value) for value in values], dtype=bool)
-        return ~missing | holds_gaps
-    fits: NDArray[np.bool_] = values == np.trunc(values)
-    return fits | (np.isnan(values) & holds_gaps)
+    is_plain = PLAIN.fullmatch(column.dtype) is not None
+    if column.kind == "truth value":
+        if values.dtype != object or not is_plain:
+            return np.ones(len(values), dtype=bool)
+        return np.array([not is_gap(value) for value in values], dtype=bool)
+    fits = (values == np.trunc(values)) | (np.isnan(values) & (not is_plain))
+    if is_plain:
+        limits = np.iinfo(column.dtype)
+        fits &= (values >= limits.min) & (values <= limits.max)
+    return np.asarray(fits, dtype=bool)
 
 
 def _typed(
@@ -156,7 +161,7 @@ def _in_type(values: Any, column: InputColumn) -> Any:
     if PANDAS is None:
         return values
     if dtype == "category":
-        return _categories(values, column)
+        return _categories(values, column, PANDAS)
     try:
         kind = PANDAS.api.types.pandas_dtype(dtype)
         # Where pandas has no type of its own for texts, "str" is Python's.
@@ -168,9 +173,13 @@ def _in_type(values: Any, column: InputColumn) -> Any:
 
 
 def _in_plain_type(values: Any, dtype: np.dtype[Any]) -> Any:
-    """Return numbers or truth values in a type of NumPy, if no number is changed."""
-    if values.dtype.kind not in "iufb" or dtype.kind == "f":
-        return values.astype(dtype) if values.dtype.kind in "iufb" else values
+    """Return numbers or truth values in a type of NumPy, if no cell is changed."""
+    if values.dtype.kind not in "iufbO":
+        return values
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    if values.dtype == object and any(map(is_gap, values)):
+        return values
     with np.errstate(invalid="ignore"):
         cast = values.astype(dtype)
     return cast if np.array_equal(cast, values) else values
@@ -189,7 +198,7 @@ def _objects(values: Any, column: InputColumn) -> Any:
     return objects
 
 
-def _categories(values: Any, column: InputColumn) -> Any:
+def _categories(values: Any, column: InputColumn, pandas: Any) -> Any:
     """Return cells as pandas' categories, those of training first and in order."""
     schema = column.schema
     if schema is None or schema.levels is None or schema.kind == "time":
@@ -197,6 +206,6 @@ def _categories(values: Any, column: InputColumn) -> Any:
     levels = dict.fromkeys(schema.levels.values)
     cells = dict.fromkeys(values.tolist())
     unseen = [cell for cell in cells if not is_gap(cell) and cell not in levels]
-    return PANDAS.Categorical(
+    return pandas.Categorical(
         values, categories=[*levels, *unseen], ordered=schema.levels.is_ordered
     )
