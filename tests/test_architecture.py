@@ -62,12 +62,32 @@ ROOMS = {
         others=("joblib", "numpy", "torch"),
     ),
     "persistence": Room(ours=("exceptions", "wording"), others=("joblib",)),
-    "": Room(
-        ours=("exceptions", "registration", "classifier", "search", "persistence"),
-    ),
     "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
+    "onnx_graph": Room(
+        ours=(
+            "wording",
+            "inference",
+            "estimator",
+            "classifier",
+            "persistence",
+            "tables",
+            "preparation",
+            "positive",
+        ),
+        others=("numpy", "onnx", "skl2onnx", "sklearn"),
+    ),
+    "": Room(
+        ours=(
+            "exceptions",
+            "registration",
+            "classifier",
+            "search",
+            "persistence",
+            "onnx_graph",
+        ),
+    ),
     "assembly": Room(
         ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
     ),
@@ -368,7 +388,12 @@ def test_every_import_is_a_declared_dependency():
     extras = project["optional-dependencies"]
     declared = {
         requirement.partition(">")[0].replace("scikit-learn", "sklearn")
-        for requirement in [*project["dependencies"], *extras["plot"]]
+        for requirement in [
+            *project["dependencies"],
+            *extras["plot"],
+            *extras["onnx"],
+            *extras["dev"],
+        ]
     }
     used = {name for room in ROOMS.values() for name in room.others}
     assert used <= declared

@@ -25,7 +25,9 @@ PUBLIC = [
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "export_onnx",
     "load",
+    "register_onnx_converter",
     "save",
 ]
 

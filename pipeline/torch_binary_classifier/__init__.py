@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from torch_binary_classifier.exceptions import (
         UnscaledInputWarning as UnscaledInputWarning,
     )
+    from torch_binary_classifier.onnx_graph.converter import (
+        register_onnx_converter as register_onnx_converter,
+    )
+    from torch_binary_classifier.onnx_graph.export import export_onnx as export_onnx
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
     from torch_binary_classifier.search.backend import batched_fits as batched_fits
@@ -37,7 +41,9 @@ _HOMES = {
     "TorchBinaryClassifier": "torch_binary_classifier.classifier",
     "UnscaledInputWarning": "torch_binary_classifier.exceptions",
     "batched_fits": "torch_binary_classifier.search.backend",
+    "export_onnx": "torch_binary_classifier.onnx_graph.export",
     "load": "torch_binary_classifier.persistence",
+    "register_onnx_converter": "torch_binary_classifier.onnx_graph.converter",
     "save": "torch_binary_classifier.persistence",
 }
 
@@ -51,7 +57,9 @@ __all__ = [
     "UnscaledInputWarning",
     "__version__",
     "batched_fits",
+    "export_onnx",
     "load",
+    "register_onnx_converter",
     "save",
 ]
 
