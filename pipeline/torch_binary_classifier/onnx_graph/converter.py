@@ -42,10 +42,10 @@ def register_onnx_converter() -> None:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skl2onnx import to_onnx
-    >>> X, y = np.array([[0.0, 1.0], [1.0, 0.0]] * 20), ["no", "yes"] * 20
-    >>> clf = TorchBinaryClassifier(n_members=1, random_state=0).fit(X, y)
+    >>> from sklearn.datasets import make_moons
+    >>> X, y = make_moons(random_state=0)
+    >>> clf = TorchBinaryClassifier(random_state=0).fit(X, y)
     >>> register_onnx_converter()
     >>> made = to_onnx(clf, X[:1], options={"zipmap": False})
     >>> [output.name for output in made.graph.output]

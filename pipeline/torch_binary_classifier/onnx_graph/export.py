@@ -85,8 +85,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     Examples
     --------
     >>> import onnx
-    >>> X, y = [[0.0, 1.0], [1.0, 0.0]] * 20, ["no", "yes"] * 20
-    >>> clf = TorchBinaryClassifier(n_members=1, random_state=0).fit(X, y)
+    >>> from sklearn.datasets import make_moons
+    >>> X, y = make_moons(random_state=0)
+    >>> clf = TorchBinaryClassifier(random_state=0).fit(X, y)
     >>> export_onnx(clf, "model.onnx")
     >>> [output.name for output in onnx.load("model.onnx").graph.output]
     ['label', 'probability']

@@ -12,7 +12,6 @@ from torch_binary_classifier.onnx_graph.graph import ML_DOMAIN
 from torch_binary_classifier.onnx_graph.inputs import (
     DAYS,
     DOUBLE,
-    NUMBER,
     SECONDS,
     TEXT,
     Column,
@@ -163,7 +162,8 @@ def _imputed_texts(
             default_int64=0,
         )
         condition = translation.graph.add("Equal", is_gap_here, np.int64(1))
-        filled = translation.graph.add("Where", condition, fill, texts)
+        constant = np.array([fill], dtype=object)
+        filled = translation.graph.add("Where", condition, constant, texts)
         found.append(Column(filled, content=TEXT))
     return found
 
@@ -174,5 +174,5 @@ def text_of(translation: Translation, column: Column, name: str) -> str:
         column = translation.inputs.take(column, TEXT)
     if column.content != TEXT:
         advice = "Give it columns of the table."
-        raise refuse_step(name, "take texts for the export", NUMBER, advice)
+        raise refuse_step(name, "take texts for the export", "numbers", advice)
     return column.tensor
