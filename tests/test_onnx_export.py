@@ -1,6 +1,5 @@
 """Files that ``export_onnx`` writes, and when it writes none."""
 
-import builtins
 import json
 import subprocess
 import sys
@@ -60,9 +59,11 @@ def test_metadata(model):
 
 def test_all_is_in_double_precision(model):
     made = onnx_model(model)
-    types = {one.data_type for one in made.graph.initializer}
+    inferred = onnx.shape_inference.infer_shapes(made, strict_mode=True)
+    values = {one.type.tensor_type.elem_type for one in inferred.graph.value_info}
+    types = {one.data_type for one in made.graph.initializer} | values
+    assert onnx.TensorProto.DOUBLE in types
     assert onnx.TensorProto.FLOAT not in types
-    assert all(node.op_type != "Cast" for node in made.graph.node[:-6])
 
 
 def test_same_model_gives_the_same_file(model, tmp_path):
@@ -189,4 +190,3 @@ def test_import_leaves_onnx_out(use):
         check=True,
     )
     assert done.stdout.strip() == "set()"
-    assert builtins.eval("{'sys'} & set(sys.modules)")

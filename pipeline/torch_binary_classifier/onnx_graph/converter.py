@@ -16,6 +16,7 @@ from torch_binary_classifier.onnx_graph.network import add_label, add_probabilit
 __all__ = ["register_onnx_converter"]
 
 ALIAS = "TorchBinaryClassifier"
+LOWEST_OPSET = 13  # the first in which the axes of a sum are an input
 
 
 def register_onnx_converter() -> None:
@@ -38,7 +39,8 @@ def register_onnx_converter() -> None:
     -----
     The networks are calculated in double precision and the probabilities have the
     precision of the input: pass doubles, as in the example, for those of
-    ``predict_proba``. Needs operators of set 18.
+    ``predict_proba``. Dictionaries of probabilities, the default of skl2onnx, need an
+    input in single precision, as with all its classifiers.
 
     Examples
     --------
@@ -114,6 +116,12 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     from onnx import TensorProto
     from skl2onnx.common.data_types import DoubleTensorType
 
+    if container.target_opset < LOWEST_OPSET:
+        msg = (
+            f"target_opset must be at least {LOWEST_OPSET} for {ALIAS}, got "
+            f"{container.target_opset}."
+        )
+        raise ValueError(msg)
     graph = _ConverterGraph(scope, container)
     estimator = operator.raw_operator
     rows = graph.add("Cast", operator.inputs[0].full_name, to=TensorProto.DOUBLE)
