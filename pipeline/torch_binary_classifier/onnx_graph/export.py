@@ -79,8 +79,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     ``predict_proba`` for numbers in float64, to within 1e-12 if the networks were
     trained with ``dtype="float64"``. Others round their own sums to single precision,
     which the graph does not: then they differ by less than 1e-6 on rows like those of
-    training. A graph raises no errors and gives no warnings: rows that
-    ``predict_proba`` refuses have NaN for probabilities and the first label.
+    training, and by more on rows that are thousands of deviations away. A graph raises
+    no errors and gives no warnings: rows that ``predict_proba`` refuses have NaN for
+    probabilities and the first label.
 
     Examples
     --------
