@@ -12,6 +12,7 @@ from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.onnx_graph import activations
 from torch_binary_classifier.onnx_graph.export import onnx_model
 from torch_binary_classifier.onnx_graph.graph import OnnxGraph
+from torch_binary_classifier.onnx_graph.network import add_probability
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
@@ -121,7 +122,7 @@ def test_gaps_without_medians_are_nan(rows, new):
     assert np.flatnonzero(np.isnan(probability).any(axis=1)).tolist() == [3]
 
 
-@pytest.mark.parametrize(("dtype", "value"), [("float32", 1e39), ("float64", 1e308)])
+@pytest.mark.parametrize(("dtype", "value"), [("float32", 1e38), ("float64", 1e308)])
 def test_overflow_is_nan(rows, new, dtype, value):
     clf = fitted(rows, dtype=dtype, hidden_layer_sizes=())
     clf.coefs_[0][...] = 10.0
@@ -130,6 +131,40 @@ def test_overflow_is_nan(rows, new, dtype, value):
         clf.predict_proba(new)
     _, probability = scores(onnx_model(clf), {"X": new})
     assert np.flatnonzero(np.isnan(probability).any(axis=1)).tolist() == [3]
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("float32", 1e39), ("float64", np.inf)])
+def test_infinity_that_no_unit_lets_through_is_nan(rows, new, dtype, value):
+    clf = fitted(rows, dtype=dtype)
+    clf.coefs_[0] = -np.abs(clf.coefs_[0])
+    new = np.minimum(new, 10)
+    new[3] = value
+    with pytest.raises(ValueError, match=r"represent|infinity"):
+        clf.predict_proba(new)
+    graph = OnnxGraph(["X", "y"])
+    graph.name_output(add_probability(graph, clf, "X"), "y")
+    _, probability = scores(onnx_model(clf), {"X": new})
+    for found in (probability, alone(graph, "X", "y", new)):
+        assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [3]
+
+
+def alone(graph, given, returned, values):
+    """Return what a graph of doubles, without a pipeline around, makes of values."""
+    double = onnx.TensorProto.DOUBLE
+    shape = ["N", *values.shape[1:]]
+    made = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            graph.nodes,
+            "alone",
+            [onnx.helper.make_tensor_value_info(given, double, shape)],
+            [onnx.helper.make_tensor_value_info(returned, double, None)],
+            initializer=graph.constants,
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    return session.run(None, {given: values})[0]
 
 
 def test_small_probabilities_keep_their_digits(rows, new):
@@ -194,20 +229,7 @@ def test_erf_is_exact_in_double_precision():
     values = np.concatenate([np.linspace(-8, 8, 4001), [-1e300, 1e-300, 1.0, -1.0]])
     graph = OnnxGraph(["x", "y"])
     graph.name_output(activations.erf(graph, "x"), "y")
-    double = onnx.TensorProto.DOUBLE
-    made = onnx.helper.make_model(
-        onnx.helper.make_graph(
-            graph.nodes,
-            "erf",
-            [onnx.helper.make_tensor_value_info("x", double, ["N"])],
-            [onnx.helper.make_tensor_value_info("y", double, ["N"])],
-            initializer=graph.constants,
-        ),
-        opset_imports=[onnx.helper.make_opsetid("", 18)],
-        ir_version=8,
-    )
-    session = onnxruntime.InferenceSession(made.SerializeToString())
-    (found,) = session.run(None, {"x": values})
+    found = alone(graph, "x", "y", values)
     assert np.abs(found - exact_erf(values)).max() < 5e-16
 
 

@@ -99,6 +99,17 @@ def test_numbers(table, steps):
     assert differences(pipe, known) < DOUBLE
 
 
+def test_infinity_that_a_step_would_clip_is_nan(table):
+    known = table[NUMERIC].fillna(0)
+    pipe = fitted(known, MinMaxScaler(clip=True))
+    known.loc[3, "age"] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        pipe.predict_proba(known)
+    made = onnx_model(pipe)
+    _, probability = scores(made, cells(known, made))
+    assert np.flatnonzero(np.isnan(probability[:, 0])).tolist() == [3]
+
+
 def test_unclipped_is_another(table):
     known = table[NUMERIC]
     pipe = fitted(known, MinMaxScaler(clip=True))
@@ -254,6 +265,14 @@ def test_arrays_have_one_input(table):
     assert [given.name for given in made.graph.input] == ["X"]
     X[::3, 2] = 5
     assert differences(pipe, X, made) < DOUBLE
+
+
+def test_columns_change_places(table):
+    X = table[["age", "pay"]].to_numpy(np.float64)
+    columns = ColumnTransformer([("swap", MinMaxScaler(), [1, 0])])
+    y = (X[:, 1] > 1000).astype(int)
+    pipe = make_pipeline(columns, network(dtype="float64")).fit(X, y)
+    assert differences(pipe, X) < DOUBLE
 
 
 @pytest.fixture

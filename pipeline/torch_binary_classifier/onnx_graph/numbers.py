@@ -64,14 +64,10 @@ def _scaled(
 ) -> list[Column]:
     """Return columns after operations with a vector each, or with None for none."""
     values = translation.numbers(columns, name)
-    gaps = translation.graph.add("IsNaN", values)
     for operator, vector in operations:
         if vector is not None:
             vector = np.asarray(vector, np.float64)
             values = translation.graph.add(operator, values, vector)
-    if operations[-1][1] is not None and operations[-1][0] == "Min":
-        # Whether a maximum with nan is nan is not said of ONNX.
-        values = translation.graph.add("Where", gaps, np.nan, values)
     return columns_of(values, len(columns))
 
 
