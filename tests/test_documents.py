@@ -17,7 +17,7 @@ def test_file_is_there(name):
 
 
 @pytest.mark.parametrize(
-    "room", ["estimator", "training", "search", "tables", "scoring"]
+    "room", ["estimator", "training", "search", "tables", "scoring", "onnx_graph"]
 )
 def test_every_room_is_on_the_way(room):
     assert any(name.startswith(f"{room}/") for name in NAMES)

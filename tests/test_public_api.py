@@ -33,7 +33,9 @@ PUBLIC = [
     "batched_fits",
     "card",
     "check_table",
+    "export_onnx",
     "load",
+    "register_onnx_converter",
     "save",
     "schema",
 ]

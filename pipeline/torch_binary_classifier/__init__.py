@@ -32,6 +32,10 @@ if TYPE_CHECKING:
         UntrustedModelError as UntrustedModelError,
     )
     from torch_binary_classifier.model_card import card as card
+    from torch_binary_classifier.onnx_graph.converter import (
+        register_onnx_converter as register_onnx_converter,
+    )
+    from torch_binary_classifier.onnx_graph.export import export_onnx as export_onnx
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
     from torch_binary_classifier.schemas import TableSchema as TableSchema
@@ -58,7 +62,9 @@ _HOMES = {
     "batched_fits": "torch_binary_classifier.search.backend",
     "card": "torch_binary_classifier.model_card",
     "check_table": "torch_binary_classifier.schemas",
+    "export_onnx": "torch_binary_classifier.onnx_graph.export",
     "load": "torch_binary_classifier.persistence",
+    "register_onnx_converter": "torch_binary_classifier.onnx_graph.converter",
     "save": "torch_binary_classifier.persistence",
     "schema": "torch_binary_classifier.schemas",
 }
@@ -81,7 +87,9 @@ __all__ = [
     "batched_fits",
     "card",
     "check_table",
+    "export_onnx",
     "load",
+    "register_onnx_converter",
     "save",
     "schema",
 ]

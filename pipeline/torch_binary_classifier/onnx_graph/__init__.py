@@ -1,0 +1,1 @@
+"""Fitted pipelines as ONNX graphs; imports onnx only when a graph is made."""
