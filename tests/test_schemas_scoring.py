@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -361,6 +362,36 @@ def test_categories_of_gradient_boosting_are_those_of_training(tmp_path):
     model.fit(X, people()["grade"] == 1)
     model._manifest = {"schema": schema(X).to_dict()}
     assert input_columns(model).columns[0].dtype == "category"
+    check_like_python(model, X, tmp_path)
+
+
+class Wrapper(ClassifierMixin, BaseEstimator):
+    """A classifier of another package that looks at its rows before it hands them on."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        self.looker_ = LogisticRegression().fit(looked_at(X), y)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict_proba(self, X):
+        seen = self.looker_.predict_proba(looked_at(X))
+        return (seen + self.estimator_.predict_proba(X)) / 2
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_wrappers_of_other_packages_may_look_as_well(tmp_path):
+    X = people()[["grade", "code"]].astype({"grade": "Int64", "code": "category"})
+    inner = make_pipeline(ONE_HOT, LogisticRegression())
+    model = Wrapper(inner).fit(X, people()["member"])
+    model._manifest = {"schema": schema(X).to_dict()}
     check_like_python(model, X, tmp_path)
 
 
