@@ -366,7 +366,7 @@ def test_categories_of_gradient_boosting_are_those_of_training(tmp_path):
 
 
 class Wrapper(ClassifierMixin, BaseEstimator):
-    """A classifier of another package that looks at its rows before it hands them on."""
+    """A classifier of another package that looks at rows before it hands them on."""
 
     def __init__(self, estimator):
         self.estimator = estimator
