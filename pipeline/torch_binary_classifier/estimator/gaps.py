@@ -188,6 +188,8 @@ def _median(values: Array, weights: Array) -> Any:
 def _middle(values: Array) -> Any:
     """Return the median along the last axis, which has no gaps."""
     n_values = values.shape[-1]
-    low, high = (n_values - 1) // 2, n_values // 2
-    ordered = np.partition(values, (low, high), axis=-1)
-    return 0.5 * ordered[..., low] + 0.5 * ordered[..., high]
+    middle = n_values // 2
+    ordered = np.partition(values, middle, axis=-1)
+    high = ordered[..., middle]
+    low = high if n_values % 2 else ordered[..., :middle].max(axis=-1)
+    return 0.5 * low + 0.5 * high
