@@ -252,6 +252,25 @@ def test_times_are_the_same_in_any_unit_and_type(tmp_path):
             np.testing.assert_array_equal(found, expected)
 
 
+def test_digits_finer_than_the_unit_of_training_are_cut_off(tmp_path):
+    X = pd.DataFrame({"day": days(N_ROWS).astype("datetime64[s]")})
+    fine = X.astype("datetime64[us]") + pd.Timedelta("0.5s")
+    check_like_python(trained(LOOK, X), fine, tmp_path, expected=X)
+
+
+def test_codes_of_categories_are_those_of_training(tmp_path):
+    X = pd.DataFrame({"size": pd.Categorical(["m", "s", "l"] * (N_ROWS // 3))})
+    codes = FunctionTransformer(lambda X: X.apply(lambda column: column.cat.codes))
+    model = trained(codes, X, (X["size"] == "m").to_numpy())
+    expected = model.predict_proba(X)[:, 1]
+    new = X.astype(object).replace("l", "a")
+    for suffix in (".csv", ".parquet"):
+        found, _ = scored(model, write(new, tmp_path / f"new{suffix}"))
+        known = (new["size"] != "a").to_numpy()
+        np.testing.assert_allclose(found[known], expected[known], rtol=0, atol=1e-12)
+        assert not np.isclose(found[~known], expected[~known]).any()
+
+
 def test_words_are_gaps_where_training_had_gaps(tmp_path):
     X = pd.DataFrame({"word": ["a", "b", None] * (N_ROWS // 3)}, dtype=object)
     words = X.assign(word=["a", "b", " NA"] * (N_ROWS // 3))
@@ -282,6 +301,10 @@ def test_categories_never_seen_are_counted(tmp_path):
     assert [column.unseen for column in summary.columns] == [0, 0.5, 0, 1]
     _, summary = scored(trained(LOOK, words), write(words + "x", tmp_path / "w.csv"))
     assert summary.columns[0].unseen == 0  # The schema does not list all words.
+    codes = pd.DataFrame({"word": [f"{i:03}" for i in range(120)]})
+    new = codes.astype(int)  # The encoder does not take "0" for "000".
+    _, summary = scored(trained(ONE_HOT, codes), write(new, tmp_path / "w.csv"))
+    assert summary.columns[0].unseen == 100 / 120
     model = trained(ONE_HOT, words)
     _, summary = scored(model, write(words + "x", tmp_path / "w.csv"))
     assert summary.columns[0].unseen == 1
