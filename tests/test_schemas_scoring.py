@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -251,6 +252,25 @@ def test_times_are_the_same_in_any_unit_and_type(tmp_path):
             np.testing.assert_array_equal(found, expected)
 
 
+def test_digits_finer_than_the_unit_of_training_are_cut_off(tmp_path):
+    X = pd.DataFrame({"day": days(N_ROWS).astype("datetime64[s]")})
+    fine = X.astype("datetime64[us]") + pd.Timedelta("0.5s")
+    check_like_python(trained(LOOK, X), fine, tmp_path, expected=X)
+
+
+def test_codes_of_categories_are_those_of_training(tmp_path):
+    X = pd.DataFrame({"size": pd.Categorical(["m", "s", "l"] * (N_ROWS // 3))})
+    codes = FunctionTransformer(lambda X: X.apply(lambda column: column.cat.codes))
+    model = trained(codes, X, (X["size"] == "m").to_numpy())
+    expected = model.predict_proba(X)[:, 1]
+    new = X.astype(object).replace("l", "a")
+    for suffix in (".csv", ".parquet"):
+        found, _ = scored(model, write(new, tmp_path / f"new{suffix}"))
+        known = (new["size"] != "a").to_numpy()
+        np.testing.assert_allclose(found[known], expected[known], rtol=0, atol=1e-12)
+        assert not np.isclose(found[~known], expected[~known]).any()
+
+
 def test_words_are_gaps_where_training_had_gaps(tmp_path):
     X = pd.DataFrame({"word": ["a", "b", None] * (N_ROWS // 3)}, dtype=object)
     words = X.assign(word=["a", "b", " NA"] * (N_ROWS // 3))
@@ -281,6 +301,10 @@ def test_categories_never_seen_are_counted(tmp_path):
     assert [column.unseen for column in summary.columns] == [0, 0.5, 0, 1]
     _, summary = scored(trained(LOOK, words), write(words + "x", tmp_path / "w.csv"))
     assert summary.columns[0].unseen == 0  # The schema does not list all words.
+    codes = pd.DataFrame({"word": [f"{i:03}" for i in range(120)]})
+    new = codes.astype(int)  # The encoder does not take "0" for "000".
+    _, summary = scored(trained(ONE_HOT, codes), write(new, tmp_path / "w.csv"))
+    assert summary.columns[0].unseen == 100 / 120
     model = trained(ONE_HOT, words)
     _, summary = scored(model, write(words + "x", tmp_path / "w.csv"))
     assert summary.columns[0].unseen == 1
@@ -364,6 +388,36 @@ def test_categories_of_gradient_boosting_are_those_of_training(tmp_path):
     check_like_python(model, X, tmp_path)
 
 
+class Wrapper(ClassifierMixin, BaseEstimator):
+    """A classifier of another package that looks at rows before it hands them on."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        self.looker_ = LogisticRegression().fit(looked_at(X), y)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict_proba(self, X):
+        seen = self.looker_.predict_proba(looked_at(X))
+        return (seen + self.estimator_.predict_proba(X)) / 2
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_wrappers_of_other_packages_may_look_as_well(tmp_path):
+    X = people()[["grade", "code"]].astype({"grade": "Int64", "code": "category"})
+    inner = make_pipeline(ONE_HOT, LogisticRegression())
+    model = Wrapper(inner).fit(X, people()["member"])
+    model._manifest = {"schema": schema(X).to_dict()}
+    check_like_python(model, X, tmp_path)
+
+
 def test_dates_as_texts_are_read_as_they_are_written(tmp_path):
     X = pd.DataFrame({"day": days(N_ROWS).dt.strftime("%d/%m/%Y").astype(object)})
     model = trained(TimesAsNumbers(), X)
@@ -400,11 +454,8 @@ def test_columns_that_the_schema_lacks_are_read_as_before(tmp_path):
 
 
 def test_files_are_scored_without_pandas(tmp_path, monkeypatch):
-    X = people()[["grade", "code", "x"]].astype({"x": float})
-    step = make_column_transformer(
-        (ONE_HOT, ["grade", "code"]), (StandardScaler(), ["x"])
-    )
-    model = trained(step, X)
+    X = people()[["grade", "code"]]
+    model = trained(ONE_HOT, X)
     data = write(X, tmp_path / "new.csv")
     expected, _ = scored(model, data)
     monkeypatch.setattr(frames, "PANDAS", None)

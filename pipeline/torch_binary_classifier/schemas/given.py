@@ -74,9 +74,9 @@ class GivenTable:
         if self.container == "pandas":
             return _of_series(self.table.iloc[:, position])
         if self.container == "array":
-            values = self.table[:, position]
-            if hasattr(values, "toarray"):
-                values = values.toarray().ravel()
+            is_sparse = hasattr(self.table, "toarray")
+            values = self.table[:, [position]] if is_sparse else self.table[:, position]
+            values = values.toarray().ravel() if is_sparse else values
             return GivenColumn(str(values.dtype), *_decoded(_cells(values)))
         table, dtypes = self.table
         return GivenColumn(dtypes[position], *_decoded(table.column(position)))
@@ -207,7 +207,9 @@ def _plain(cells: Any) -> Any:
     if _is_extension(cells.type):
         return _plain(cells.storage)
     if pa.types.is_string_view(cells.type):
-        return pc.cast(cells, pa.large_string())
+        with contextlib.suppress(pa.ArrowNotImplementedError):  # before pyarrow 18
+            return pc.cast(cells, pa.large_string())
+        return pa.array(cells.to_pylist(), pa.large_string())
     if pa.types.is_float16(cells.type):
         cells = pc.cast(cells, pa.float32())
     if pa.types.is_floating(cells.type):

@@ -129,6 +129,7 @@ class _Entry:
     fills: list[object] = field(default_factory=list)
     gaps: list[object] = field(default_factory=list)
     had_gaps: set[bool | None] = field(default_factory=set)
+    is_opaque: bool = False
 
     def column(self) -> InputColumn:
         """Return what follows from all that was said."""
@@ -148,7 +149,7 @@ class _Entry:
             gap=self._gap(),
             had_gaps=next((v for v in (True, False) if v in self.had_gaps), None),
             is_imputed=bool(self.gaps),
-            is_opaque="anything" in self.takers,
+            is_opaque=self.is_opaque,
         )
 
     def _gap(self) -> object:
@@ -186,6 +187,7 @@ def _follow(step: Any, flows: _Flows) -> _Flows | None:
     for kind, follow in _FOLLOWERS:
         if isinstance(step, kind):
             return follow(step, flows)
+    _enter_package(step, flows)
     wrapped = [*_wrapped(step)]
     for inner, positions in wrapped:
         _follow(
@@ -199,13 +201,25 @@ def _enter_taker(flows: _Flows, taken: _Taken) -> _Flows | None:
     for flow in flows:
         if flow is not None:
             flow.entry.takers.add(taken)
+            flow.entry.is_opaque |= taken == "anything"
     return None
+
+
+def _enter_package(step: Any, flows: _Flows) -> None:
+    """Enter that a step of another package may look at more than values."""
+    for flow in flows:
+        if flow is not None and not _is_known(step):
+            flow.entry.is_opaque = True
+
+
+def _is_known(step: Any) -> bool:
+    """Return whether a step is of a package whose steps look at values alone."""
+    return type(step).__module__.partition(".")[0] in KNOWN_PACKAGES
 
 
 def _taken(step: Any) -> _Taken:
     """Return whether a step takes numbers alone, as far as that is known."""
-    is_known = type(step).__module__.partition(".")[0] in KNOWN_PACKAGES
-    if not is_known or get_tags(step).no_validation:
+    if not _is_known(step) or get_tags(step).no_validation:
         return "anything"
     input_tags = get_tags(step).input_tags
     return "anything" if input_tags.string or not input_tags.two_d_array else "number"

@@ -63,9 +63,8 @@ def read_as_trained(chunk: Chunk, column: InputColumn) -> Cells:
     schema = column.schema
     assert schema is not None, "of columns with a schema only"
     values = _READERS[schema.kind](chunk, column, schema)
-    is_missing = _where_gaps(values)
-    n_unseen = _n_unseen(values, column, schema)
-    return Cells(values, n_unseen, int(is_missing.sum()))
+    typed = pa.array(values, from_pandas=True)
+    return Cells(values, _n_unseen(typed, column, schema), typed.null_count)
 
 
 def _numbers(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
@@ -219,24 +218,12 @@ def _without_gaps(cells: Any) -> Any:
     return pc.if_else(is_gone, pa.scalar(None, words.type), words)
 
 
-def _where_gaps(values: Any) -> NDArray[np.bool_]:
-    """Return which values are missing."""
-    if not isinstance(values, np.ndarray):
-        return np.asarray(values.isna())
-    if values.dtype.kind in "fmM":
-        return np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
-    if values.dtype.kind != "O":
-        return np.zeros(len(values), dtype=bool)
-    missing = pa.array(values, from_pandas=True).is_null()
-    return np.asarray(missing.to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _n_unseen(values: Any, column: InputColumn, schema: ColumnSchema) -> int:
+def _n_unseen(cells: Any, column: InputColumn, schema: ColumnSchema) -> int:
     """Return how many cells hold a category that training never saw."""
     known, vocabulary = schema.known, column.vocabulary
     if known is None and vocabulary is None:
         return 0
-    distinct, positions = distinct_cells(pa.array(values, from_pandas=True))
+    distinct, positions = distinct_cells(cells)
     is_unseen = [
         not (is_gap(cell) or _is_known(cell, schema.kind, known, vocabulary))
         for cell in distinct

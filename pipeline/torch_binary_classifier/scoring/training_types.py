@@ -158,7 +158,8 @@ def _in_type(values: Any, column: InputColumn) -> Any:
         return _in_plain_type(values, np.dtype(dtype))
     if dtype == "object":
         return _objects(values, column)
-    if PANDAS is None:
+    # Steps that are known take these in any type, and the others cost time.
+    if PANDAS is None or not column.is_opaque:
         return values
     if dtype == "category":
         return _categories(values, column, PANDAS)
