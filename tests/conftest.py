@@ -1,6 +1,5 @@
 """Small seeded data that many test modules share."""
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from torch_binary_classifier import save
 from torch_binary_classifier.cli.main import main
 
 
@@ -53,7 +53,7 @@ def age_model(folder):
     """Return the path of a model of the table's ages."""
     table = pd.read_csv("people.csv").dropna(subset=["age"])
     pipe = make_pipeline(StandardScaler(), LogisticRegression())
-    joblib.dump(pipe.fit(table[["age"]], table["bought"]), "model.joblib")
+    save(pipe.fit(table[["age"]], table["bought"]), "model.joblib")
     pd.DataFrame({"age": [40.0, 60.0]}).to_csv("new.csv", index=False)
     return folder / "model.joblib"
 

@@ -110,6 +110,7 @@ ROOMS = {
             "tables",
             "positive",
             "assembly",
+            "model_card",
             "scoring",
         ),
         others=("numpy", "pyarrow", "sklearn"),

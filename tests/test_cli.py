@@ -28,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
             ["score", "m.joblib", "new.csv", "--out", "s.xlsx"],
             "must end in .csv, .parq",
         ),
-        (["train", "d.csv", "--target=y", "--out=d.csv"], "must end in .joblib, got"),
+        (
+            ["train", "d.csv", "--target=y", "--out=d.csv"],
+            "must end in .joblib, .skops, got",
+        ),
         (
             ["train", "d.csv", "--target=y", "--seed=-1"],
             "must be a whole number from 0",

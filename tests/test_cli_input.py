@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from torch_binary_classifier import save
 from torch_binary_classifier.cli.main import main
 
 N_ROWS = 60
@@ -25,7 +26,7 @@ def people(tmp_path, monkeypatch, rng):
     monkeypatch.chdir(tmp_path)
     age = rng.normal(50, 10, size=N_ROWS)
     table = pd.DataFrame({"âge": age, "b": np.where(age > 50, "yes", "no")})
-    joblib.dump(LogisticRegression().fit(table[["âge"]], table["b"]), "model.joblib")
+    save(LogisticRegression().fit(table[["âge"]], table["b"]), "model.joblib")
     return table
 
 

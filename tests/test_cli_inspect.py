@@ -1,35 +1,24 @@
-"""The command `inspect`: networks, other models, and what is none."""
+"""The command `inspect`: what model files say of themselves, and those that do not."""
 
+import json
+import re
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.preparation import TimesAsNumbers
+from torch_binary_classifier import save
 
 
-@pytest.mark.usefixtures("folder")
-def test_inspect_tells_how_each_column_is_read(run):
-    table = pd.read_csv("people.csv").fillna({"city": "Oslo"}).assign(day="2020-01-31")
-    columns = make_column_transformer(
-        (OneHotEncoder(), ["city"]),
-        (FunctionTransformer(np.sqrt), ["code"]),
-        (TimesAsNumbers(), ["day"]),
-    )
-    pipe = make_pipeline(columns, LogisticRegression())
-    joblib.dump(pipe.fit(table, table["bought"]), "model.joblib")
-    _, out, _ = run("inspect", "model.joblib")
-    assert (
-        "columns    7: age (dropped), member (dropped), city (text), "
-        "code (as the file says), nothing (dropped), bought (dropped), day (time)\n"
-    ) in out
+def facts_of(out):
+    """Return the facts by name."""
+    return dict(re.split(" {2,}", line, maxsplit=1) for line in out.splitlines())
 
 
 @pytest.mark.usefixtures("folder")
@@ -37,49 +26,84 @@ def test_inspect_describes_a_network(run):
     run("train", "people.csv", "--target", "bought")
     code, out, err = run("inspect", "models/people.joblib")
     assert (code, err) == (0, "")
-    facts = {line[:16].strip(): line[16:].strip() for line in out.splitlines()}
+    facts = facts_of(out)
     size = Path("models/people.joblib").stat().st_size
     assert facts["file"] == f"{Path('models/people.joblib')}, {size} bytes"
+    assert facts["state"] == "joblib, whole, not signed"
     assert facts["steps"] == "columns (ColumnTransformer), clf (TorchBinaryClassifier)"
     assert facts["classes"] == "'no', 'yes'; probability of 'yes'"
-    assert facts["columns"] == "4: age, member, city (text), code"
+    assert facts["columns"] == "age, member, city (text), code"
     assert facts["layers"] == "6-100-1 and 12-64-1"
     assert facts["members"] == "8 and 8"
     clf = joblib.load("models/people.joblib")["clf"]
     assert facts["epochs"] == str(clf.n_iter_)
     assert facts["best loss"] == f"{clf.best_loss_:.4f}"
-    assert facts["validation loss"].startswith(f"{clf.validation_loss_curve_[-1]:.4f}")
-    assert f"numpy {np.__version__}" in facts["installed"]
+    assert facts["validation loss"] == f"{clf.validation_loss_curve_[-1]:.4f}"
+    assert f"numpy {np.__version__}" in facts["written by"]
+    assert "log-loss" in facts["held out"]
+    assert facts["examples"] == "16"
 
 
-def test_inspect_describes_other_models(age_model, run):
-    code, out, _ = run("inspect", age_model)
+@pytest.mark.usefixtures("folder")
+def test_inspect_writes_json(run):
+    run("train", "people.csv", "--target", "bought")
+    code, out, _ = run("inspect", "models/people.joblib", "--json")
+    described = json.loads(out)
     assert code == 0
+    assert described["is_signed"] is False
+    assert described["manifest"]["classes"] == ["no", "yes"]
+    names = [column["name"] for column in described["manifest"]["schema"]["columns"]]
+    assert names == ["age", "member", "city", "code"]
+
+
+def test_inspect_loads_nothing(age_model, run, monkeypatch):
+    monkeypatch.setattr(joblib, "load", None)
+    code, out, err = run("inspect", age_model)
+    assert (code, err) == (0, "")
     assert "logisticregression (LogisticRegression)" in out
     assert "layers" not in out
 
 
-def test_inspect_describes_a_search(age_model, run):
-    table = pd.read_csv("people.csv").dropna(subset=["age"])
-    search = GridSearchCV(
-        joblib.load(age_model), {"logisticregression__C": [1.0]}, cv=2
-    )
-    joblib.dump(search.fit(table[["age"]], table["bought"]), age_model)
-    _, out, _ = run("inspect", age_model)
-    assert "holds      GridSearchCV" in out
-    assert "best       C=1.0" in out
-
-
-def test_inspect_copes_with_what_is_no_classifier(age_model, run):
-    joblib.dump({"a": 1}, age_model)
-    code, out, _ = run("inspect", age_model)
-    assert code == 0
-    assert "holds      dict" in out
-    assert "columns    unknown: model must be a fitted binary classifier" in out
-
-
-def test_inspect_refuses_a_damaged_file(age_model, run):
-    age_model.write_bytes(age_model.read_bytes()[:100])
+@pytest.mark.filterwarnings("default::torch_binary_classifier.ModelFileWarning")
+def test_file_that_says_nothing_is_loaded_if_one_asks(age_model, run):
+    joblib.dump(joblib.load(age_model), age_model)
     code, out, err = run("inspect", age_model)
+    assert (code, err) == (0, "")
+    assert facts_of(out)["manifest"] == "none; --load describes it by loading it"
+    assert "steps" not in out
+    code, out, err = run("inspect", age_model, "--load")
+    assert code == 0
+    assert "warning: " in err
+    assert "could not be verified" in err
+    assert "logisticregression (LogisticRegression)" in out
+
+
+def test_inspect_describes_a_search(tmp_path, run):
+    table = pd.DataFrame({"age": np.arange(40.0)})
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    search = GridSearchCV(pipe, {"logisticregression__C": [1.0]}, cv=2)
+    path = tmp_path / "model.joblib"
+    save(search.fit(table, table["age"] % 20 > 9), path, notes="weekly\nrun")
+    _, out, _ = run("inspect", path)
+    facts = facts_of(out)
+    assert facts["holds"] == "GridSearchCV"
+    assert facts["best"] == "C=1.0"
+    assert facts["columns"] == "age"
+    assert facts["notes"] == r"weekly\nrun"
+
+
+def test_inspect_copes_with_what_is_no_classifier(tmp_path, run):
+    path = tmp_path / "model.joblib"
+    save({"a": 1}, path)
+    code, out, _ = run("inspect", path)
+    assert code == 0
+    assert facts_of(out)["holds"] == "dict"
+
+
+def test_inspect_refuses_a_damaged_file(tmp_path, run):
+    path = tmp_path / "model.joblib"
+    save({"a": 1}, path)
+    path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = run("inspect", path)
     assert (code, out) == (3, "")
-    assert "model.joblib must be a whole joblib file" in err
+    assert "model.joblib must be a whole model file, got one that is cut short" in err

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from torch_binary_classifier import progress
+from torch_binary_classifier import progress, save
 from torch_binary_classifier.cli.main import main
 
 
@@ -132,7 +132,7 @@ def city_model(folder):
         (FunctionTransformer(np.sqrt), ["code"]),
     )
     pipe = make_pipeline(columns, LogisticRegression())
-    joblib.dump(pipe.fit(table, table["bought"]), "model.joblib")
+    save(pipe.fit(table, table["bought"]), "model.joblib")
     return folder / "model.joblib"
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import re
 import signal
 import stat
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from torch_binary_classifier.exceptions import OutputError
@@ -18,6 +20,7 @@ from torch_binary_classifier.persistence import (
     load,
     replaced_file,
     replacement,
+    save,
 )
 
 
@@ -320,30 +323,38 @@ SAVES = """
 import sys
 import numpy as np
 from torch_binary_classifier.persistence import save
-number = 0
+number = int(sys.argv[2])
 print("saving", flush=True)
 while True:
     number += 1
-    save({"number": number, "weights": np.full(500_000, number)}, sys.argv[1])
+    save({"number": number, "weights": np.full(5_200_000, float(number))}, sys.argv[1])
 """
+N_KILLS = 200
 
 
 @pytest.mark.slow
 @needs_locks
 def test_killed_saves_leave_whole_files_and_one_leftover_at_most(tmp_path):
+    """Of 41 MB each; at whatever moment the old model is there or the new one."""
     path = tmp_path / "model.joblib"
-    for kill in range(60):
+    save({"number": 0, "weights": np.zeros(5_200_000)}, path)
+    draws, before, n_new = random.Random(0), 0, 0
+    for _ in range(N_KILLS):
         command = subprocess.Popen(
-            [sys.executable, "-c", SAVES, str(path)], stdout=subprocess.PIPE
+            [sys.executable, "-c", SAVES, str(path), str(before)],
+            stdout=subprocess.PIPE,
         )
         with command:
             assert command.stdout.readline() == b"saving\n"
-            time.sleep(0.05 + 0.003 * kill)
+            time.sleep(draws.uniform(0, 0.4))
             command.kill()
-        if path.exists():
-            model = load(path)
-            assert (model["weights"] == model["number"]).all()
+        model = load(path)
+        assert (model["weights"] == model["number"]).all()
+        assert model["number"] >= before
+        n_new += model["number"] > before
+        before = model["number"]
         assert len(names_in(tmp_path)) <= 2
+    assert 0 < n_new < N_KILLS
     with replaced_file(path):
         pass
     assert names_in(tmp_path) == ["model.joblib"]

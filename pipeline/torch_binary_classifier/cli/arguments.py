@@ -12,6 +12,7 @@ from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
 
 __all__ = [
     "add_csv_format",
+    "add_key_file",
     "check_no_input",
     "csv_format",
     "input_help",
@@ -46,6 +47,29 @@ def add_csv_format(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_key_file(
+    parser: argparse.ArgumentParser, purpose: str, *, required: bool = False
+) -> None:
+    """Add the file of a key.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        The command's parser.
+    purpose : str
+        What the key is for.
+    required : bool, default=False
+        Whether the command can do nothing without.
+    """
+    parser.add_argument(
+        "--key-file",
+        metavar="FILE",
+        type=Path,
+        required=required,
+        help=f"{purpose}, all bytes of the file, at least 16",
+    )
+
+
 def csv_format(arguments: argparse.Namespace) -> CsvFormat:
     """Return how a CSV file is written.
 
@@ -62,7 +86,9 @@ def csv_format(arguments: argparse.Namespace) -> CsvFormat:
     return CsvFormat(arguments.separator, arguments.encoding)
 
 
-def check_no_input(arguments: argparse.Namespace, out: Path, *inputs: Path) -> None:
+def check_no_input(
+    arguments: argparse.Namespace, out: Path, *inputs: Path, name: str = "--out"
+) -> None:
     """Refuse an output that is one of the inputs, be it through a link.
 
     Parameters
@@ -73,11 +99,13 @@ def check_no_input(arguments: argparse.Namespace, out: Path, *inputs: Path) -> N
         The output.
     *inputs : path
         The inputs.
+    name : str, default="--out"
+        The argument that names the output.
     """
     for path in inputs:
         with contextlib.suppress(OSError):  # what is not there is not replaced
             if out.samefile(path):
-                arguments.refuse(f"argument --out: must be no input, got '{out}'")
+                arguments.refuse(f"argument {name}: must be no input, got '{out}'")
 
 
 def input_help(purpose: str) -> str:

@@ -76,7 +76,7 @@ def demonstrate(folder: Path, *, stream: Output) -> None:
         losses[name] = fold_loss(baseline, X, y)
     write_fold_losses(losses, len(y), stream)
     metrics = write_metrics(fitted, new_X, new_y, stream)
-    save(search.best_estimator_, files.model)
+    save(search.best_estimator_, files.model, X=X, metrics=metrics[OURS])
     _score_elsewhere(files, stream)
     _compare_scores(files, search.best_estimator_.predict_proba(new_X)[:, 1], stream)
     stream.write(f"Saved:    {files.model}\n")

@@ -7,7 +7,16 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from torch_binary_classifier.cli import PROGRAM, demo, inspect, score, train
+from torch_binary_classifier.cli import (
+    PROGRAM,
+    convert,
+    demo,
+    inspect,
+    score,
+    sign,
+    train,
+    verify,
+)
 from torch_binary_classifier.cli.messages import fail, short_warnings
 from torch_binary_classifier.cli.signals import Terminated, raised_signals
 from torch_binary_classifier.cli.terminal import discard, show_any_letter
@@ -15,7 +24,15 @@ from torch_binary_classifier.exceptions import OutputError
 
 __all__ = ["main"]
 
-COMMANDS = {"demo": demo, "train": train, "score": score, "inspect": inspect}
+COMMANDS = {
+    "demo": demo,
+    "train": train,
+    "score": score,
+    "inspect": inspect,
+    "verify": verify,
+    "sign": sign,
+    "convert": convert,
+}
 DONE, UNFIT_INPUT, UNWRITABLE_OUTPUT, INTERRUPTED, SIGNALLED = 0, 3, 4, 130, 128
 
 

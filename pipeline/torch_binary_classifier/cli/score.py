@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from torch_binary_classifier.cli.arguments import (
     add_csv_format,
+    add_key_file,
     check_no_input,
     csv_format,
     input_help,
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="refuse a table with a column of which the model knows no cell",
     )
+    add_key_file(parser, "key with which MODEL must be signed")
     add_csv_format(parser)
 
 
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     line = ProgressLine(stream)
     try:
         summary = score_table(
-            load(model),
+            load(model, verify_with=arguments.key_file),
             data,
             out,
             separator=written.separator,

@@ -26,6 +26,7 @@ DESCRIPTION = (
 )
 
 MODEL_SUFFIX = ".joblib"
+SAFE_SUFFIX = ".skops"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        type=path_with_suffix(MODEL_SUFFIX),
+        type=path_with_suffix(MODEL_SUFFIX, SAFE_SUFFIX),
         help="model file to write (default: models/ and the name of DATA)",
+    )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="write a model card beside it, by the model's name with .md",
     )
     parser.add_argument(
         "--grid",
@@ -81,6 +87,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         grid=arguments.grid,
         seed=arguments.seed,
         positive=arguments.positive,
+        card=arguments.card,
     )
     # A folder that the user names is not ours to make.
     folder = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.model_selection import train_test_split
+from torch_binary_classifier.model_card import card
 
 from torch_binary_classifier.assembly import (
     baselines,
@@ -30,7 +31,7 @@ from torch_binary_classifier.cli.report import (
     write_verdict,
 )
 from torch_binary_classifier.cli.terminal import Output
-from torch_binary_classifier.persistence import check_writable, save
+from torch_binary_classifier.persistence import check_writable, replaced_file, save
 from torch_binary_classifier.positive import with_positive
 from torch_binary_classifier.scoring import read_table
 from torch_binary_classifier.tables.csv_format import CsvFormat
@@ -60,6 +61,8 @@ class TrainingPlan:
     positive : str or None
         The label, as it is written, whose probability the model reports; None for
         the second one in sorted order.
+    card : bool
+        Whether to write a model card beside the model.
     """
 
     target: str
@@ -68,6 +71,7 @@ class TrainingPlan:
     grid: bool = False
     seed: int = 0
     positive: str | None = None
+    card: bool = False
 
 
 def train(
@@ -101,6 +105,8 @@ def train(
         If the model cannot be written; its folder is looked at before any work.
     """
     check_writable(out)
+    if plan.card:
+        check_writable(out.with_suffix(".md"))
     csv_format = csv_format or CsvFormat()
     table = read_table(
         data, separator=csv_format.separator, encoding=csv_format.encoding
@@ -123,11 +129,21 @@ def train(
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
     metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
-    save(with_positive(fitted[OURS], positive), out)
+    save(with_positive(fitted[OURS], positive), out, X=X, metrics=metrics[OURS])
     stream.write(
         f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
     )
+    if plan.card:
+        _write_card(out, stream)
     write_verdict(metrics, stream)
+
+
+def _write_card(model: Path, stream: Output) -> None:
+    """Write what a model file says of itself beside it."""
+    path = model.with_suffix(".md")
+    with replaced_file(path) as file:
+        file.write(card(model).encode())
+    stream.write(f"Wrote {plain(str(path))}\n")
 
 
 def _fitted(

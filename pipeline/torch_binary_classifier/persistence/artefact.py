@@ -6,7 +6,7 @@ import copy
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,13 +32,12 @@ from torch_binary_classifier.persistence.replacement import (
     check_writable,
     replaced_file,
 )
-from torch_binary_classifier.persistence.seal import seal
+from torch_binary_classifier.persistence.seal import signed_by
 from torch_binary_classifier.persistence.versions import version_differences
 from torch_binary_classifier.wording import one_line
 
-__all__ = ["SUFFIXES", "load", "save", "save_described"]
+__all__ = ["load", "save", "sign_file"]
 
-SUFFIXES = (".joblib", ".skops")
 SAFE_SUFFIX = ".skops"
 # As an AttributeError shows the module that is run, with -m by its full name.
 MAIN_MODULE = re.compile(r"module '(?:\S+\.)?__main__'")
@@ -125,52 +124,49 @@ def save(
     """
     check_writable(path)
     key = None if sign_with is None else key_bytes(sign_with, "sign_with")
-    described = describe_model(
-        model, X=X, metrics=metrics, notes=notes, examples=examples
+    described = written_manifest(
+        describe_model(model, X=X, metrics=metrics, notes=notes, examples=examples)
     )
-    save_described(model, path, described, key)
-
-
-def save_described(
-    model: Any,
-    path: str | os.PathLike[str],
-    described: Mapping[str, Any],
-    key: bytes | None = None,
-) -> None:
-    """Write a model with a manifest that is there already.
-
-    Parameters
-    ----------
-    model : object
-        The model.
-    path : str or path
-        As in `save`.
-    described : dict
-        The manifest.
-    key : bytes, default=None
-        Signs the file.
-
-    Raises
-    ------
-    OutputError, ModelFileError
-        As in `save`.
-    """
     bare = without_callbacks(model)
     if hasattr(bare, "_manifest"):
         bare = copy.copy(bare)
         del bare._manifest
-    manifest = written_manifest(described)
     if Path(path).suffix.lower() == SAFE_SUFFIX:
-        try:
-            data = skops_file.sealed(skops_file.dump(bare), manifest, key)
-        except ModelFileError as error:
-            msg = f"{path} must be {error}"
-            raise ModelFileError(msg) from error
+        data = _naming(path, lambda: skops_file.sealed(bare, described, key))
     else:
-        content = joblib_file.dump(bare)
-        data = content + manifest + seal(content, manifest, key)
+        data = joblib_file.sealed(bare, described, key)
     with replaced_file(path, n_bytes=len(data)) as file:
         file.write(data)
+
+
+def sign_file(path: str | os.PathLike[str], key: bytes) -> None:
+    """Replace a model file by the same file with a signature.
+
+    Parameters
+    ----------
+    path : str or path
+        A file that `save` wrote.
+    key : bytes
+        The key.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not as it was when it was saved, or `save` has not written it.
+    OutputError
+        If it cannot be written; it keeps its content then.
+    """
+    check_writable(path)
+    file = read_model_file(path)
+    if file.manifest is None:
+        msg = (
+            f"{path} must be a file of torch_binary_classifier.save, got another. "
+            "Load it and save it again."
+        )
+        raise UntrustedModelError(msg)
+    data = signed_by(file.data, key)
+    with replaced_file(path, n_bytes=len(data)) as written:
+        written.write(data)
 
 
 def load(
@@ -260,6 +256,15 @@ def load(
         warnings.warn(message, ModelFileWarning, stacklevel=2)
     _attach(model, file.manifest)
     return model
+
+
+def _naming(path: str | os.PathLike[str], work: Callable[[], bytes]) -> bytes:
+    """Do what may complain of a file without its name."""
+    try:
+        return work()
+    except ModelFileError as error:
+        msg = f"{path} must be {error}"
+        raise type(error)(msg) from error
 
 
 def _loaded(path: str | os.PathLike[str], file: ModelFile) -> Any:

@@ -16,6 +16,8 @@ _ATTRIBUTES = (
     "_callback_fit_ctx",
     "_parent_callback_ctx",
 )
+# Most of what a model holds; a loss curve alone is a list of hundreds.
+_HOLD_NOTHING = frozenset([float, int, str, bool, bytes, type(None)])
 
 
 def without_callbacks(model: Any) -> Any:
@@ -42,6 +44,8 @@ def without_callbacks(model: Any) -> Any:
 
 def _stripped(value: Any, known: dict[int, Any]) -> Any:
     """Return a value without callbacks; what is met again is not copied again."""
+    if type(value) in _HOLD_NOTHING:
+        return value
     if id(value) not in known:
         known[id(value)] = value  # in case it holds itself
         known[id(value)] = _searched(value, known)

@@ -12,7 +12,9 @@ from typing import Any
 
 import joblib
 
-__all__ = ["MARK", "begins", "dump", "load"]
+from torch_binary_classifier.persistence.seal import seal
+
+__all__ = ["MARK", "begins", "dump", "load", "sealed"]
 
 _TEXT = b"torch-binary-classifier model file\n"
 # Opcodes of pickle protocol 4: PROTO 4, SHORT_BINUNICODE and the text, POP.
@@ -37,6 +39,27 @@ def dump(estimator: Any) -> bytes:
     buffer.write(MARK)
     joblib.dump(estimator, buffer)
     return buffer.getvalue()
+
+
+def sealed(estimator: Any, manifest: bytes, key: bytes | None) -> bytes:
+    """Return a joblib file with its manifest and seal.
+
+    Parameters
+    ----------
+    estimator : object
+        Anything that pickles.
+    manifest : bytes
+        What the file says of it.
+    key : bytes or None
+        Signs the file.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
+    content = dump(estimator)
+    return b"".join([content, manifest, seal(content, manifest, key)])
 
 
 def load(data: bytes) -> Any:

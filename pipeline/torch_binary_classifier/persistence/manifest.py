@@ -157,9 +157,7 @@ def _examples(model: Any, X: Any, given: Any) -> dict[str, Any] | None:
         msg = f"examples must be 1 to {MOST_ROWS} rows, got {_n_rows(given)}."
         raise ValueError(msg)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of rows that are in X, too
-            return describe_examples(model, rows)
+        return describe_examples(model, rows)
     except Exception as error:
         if given is None:
             return None
@@ -220,8 +218,8 @@ def _plain(value: Any) -> Any:
         value = value.tolist()
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float) and math.isfinite(value):
+        return value
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

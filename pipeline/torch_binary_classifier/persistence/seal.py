@@ -128,7 +128,7 @@ def check(data: bytes, key: bytes) -> None:
 
 
 def signed_by(data: bytes, key: bytes) -> bytes:
-    """Return a sealed file with the signature of a key, or with none for an empty one.
+    """Return a sealed file with the signature of a key.
 
     Parameters
     ----------

@@ -73,13 +73,13 @@ def dump(estimator: Any) -> bytes:
     return data
 
 
-def sealed(archive: bytes, described: bytes, key: bytes | None) -> bytes:
-    """Return an archive with its manifest and seal.
+def sealed(estimator: Any, described: bytes, key: bytes | None) -> bytes:
+    """Return a skops archive with its manifest and seal.
 
     Parameters
     ----------
-    archive : bytes
-        Of `dump`.
+    estimator : object
+        A fitted estimator.
     described : bytes
         The manifest.
     key : bytes or None
@@ -89,8 +89,13 @@ def sealed(archive: bytes, described: bytes, key: bytes | None) -> bytes:
     -------
     bytes
         The file.
+
+    Raises
+    ------
+    ModelFileError
+        As in `dump`.
     """
-    buffer = io.BytesIO(archive)
+    buffer = io.BytesIO(dump(estimator))
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr(MANIFEST, described)
         file.comment = bytes(N_BYTES)

@@ -2,7 +2,7 @@
 
 from torch_binary_classifier.schemas.carried import carried_schema, schema_of
 from torch_binary_classifier.schemas.checking import check_table
-from torch_binary_classifier.schemas.description import ColumnSchema, TableSchema
+from torch_binary_classifier.schemas.description import ColumnSchema, TableSchema, Times
 from torch_binary_classifier.schemas.report import Finding, TableReport
 from torch_binary_classifier.schemas.taking import schema
 
@@ -11,6 +11,7 @@ __all__ = [
     "Finding",
     "TableReport",
     "TableSchema",
+    "Times",
     "carried_schema",
     "check_table",
     "schema",

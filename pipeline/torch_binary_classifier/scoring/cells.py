@@ -16,7 +16,7 @@ from torch_binary_classifier.scoring.vocabulary import Vocabulary
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.missing import is_gap, is_missing_word
 
-__all__ = ["Cells", "read_cells"]
+__all__ = ["Cells", "distinct_cells", "read_cells"]
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ def _categories(chunk: Chunk, column: InputColumn, vocabulary: Vocabulary) -> Ce
     """Return the cells of a column that the model encodes."""
     if column.needs_numbers:
         chunk.numbers(column.name)  # Refuses what is none.
-    distinct, positions = _distinct(chunk.scalars(column.name))
+    distinct, positions = distinct_cells(chunk.scalars(column.name))
     found = [_resolved(cell, column, vocabulary) for cell in distinct]
     values = _array([value for value, _ in found], vocabulary)[positions]
     counts = Counter(np.array([state for _, state in found])[positions].tolist())
     return Cells(values, counts["unseen"], counts["missing"])
 
 
-def _distinct(cells: Any) -> tuple[list[object], np.ndarray[Any, Any]]:
+def distinct_cells(cells: Any) -> tuple[list[object], np.ndarray[Any, Any]]:
     """Return the different cells, None last, and which of them stands in each row."""
     encoded = cells.dictionary_encode()
     distinct = [*encoded.dictionary.to_numpy(zero_copy_only=False), None]

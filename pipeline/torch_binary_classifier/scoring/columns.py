@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from torch_binary_classifier.schemas import ColumnSchema
 from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
 
 __all__ = ["InputColumn", "InputColumns"]
@@ -33,6 +34,12 @@ class InputColumn:
         Whether cells were missing in training; None where the model cannot tell.
     is_imputed : bool
         Whether the model puts something in the place of a missing cell.
+    is_opaque : bool
+        Whether a step looks at it of which nothing is known.
+    schema : ColumnSchema or None
+        What the column held in training, if the model carries that.
+    dtype : str
+        In which type of pandas or NumPy the model was given it, if that is known.
     """
 
     name: str
@@ -42,6 +49,9 @@ class InputColumn:
     gap: object = np.nan
     had_gaps: bool | None = None
     is_imputed: bool = False
+    is_opaque: bool = False
+    schema: ColumnSchema | None = None
+    dtype: str = "object"
 
 
 @dataclass(frozen=True)

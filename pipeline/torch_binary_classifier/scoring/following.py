@@ -32,7 +32,9 @@ from torch_binary_classifier.preparation import (
     CategoriesAsTexts,
     TimesAsNumbers,
 )
+from torch_binary_classifier.schemas import carried_schema
 from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
+from torch_binary_classifier.scoring.training_types import with_schema
 from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
 from torch_binary_classifier.tables.missing import is_gap
 
@@ -78,6 +80,8 @@ def input_columns(estimator: Any) -> InputColumns:
     text that an imputer or a vectoriser knows. It holds numbers if every step that
     looks at it is one of scikit-learn that takes numbers alone. Functions and
     steps of other packages tell nothing; nor is anything known of what they return.
+    A model that carries the schema of its training table need not be asked: the
+    schema says what each column is, the steps which categories they know.
 
     Examples
     --------
@@ -106,7 +110,9 @@ def input_columns(estimator: Any) -> InputColumns:
         raise ModelFileError(msg)
     ledger = [_Entry(str(name)) for name in names]
     _follow(estimator, [_Flow(entry) for entry in ledger])
-    return InputColumns(tuple(entry.column() for entry in ledger))
+    columns = InputColumns(tuple(entry.column() for entry in ledger))
+    schema = carried_schema(estimator)
+    return columns if schema is None else with_schema(columns, schema)
 
 
 # What a step takes: a kind of cells, or whatever there is.
@@ -142,6 +148,7 @@ class _Entry:
             gap=self._gap(),
             had_gaps=next((v for v in (True, False) if v in self.had_gaps), None),
             is_imputed=bool(self.gaps),
+            is_opaque="anything" in self.takers,
         )
 
     def _gap(self) -> object:

@@ -22,6 +22,8 @@ from torch_binary_classifier.scoring.file_types import (
     read_as_file,
 )
 from torch_binary_classifier.scoring.following import input_columns
+from torch_binary_classifier.scoring.trained_cells import read_as_trained
+from torch_binary_classifier.scoring.training_types import in_training_types
 from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
 from torch_binary_classifier.tables.frame import as_frame
 from torch_binary_classifier.tables.reading import open_table
@@ -123,9 +125,16 @@ def score_table(
     value: 1, 1.0 and 01, True and true, a date and its midnight. Words such as NA
     are gaps in a column of text only if the model knows gaps there or imputes them.
 
-    Where the model cannot tell (functions, steps of other packages), the file says
-    what a column holds: a Parquet file by its types, a CSV file by all of its cells,
-    for which these columns are read once more before anything is scored.
+    A model that `save` was given the training table for, and `load` returned, is
+    handed columns of the kinds and types of that table instead: a text is a text
+    even if all its cells are digits, a cell that is no number where training had
+    numbers is refused, and any step scores as it does in Python. Rows with a gap or a
+    fraction where training had whole numbers throughout are scored apart, in float64,
+    so that they change nothing for the others.
+
+    Without that, where the model cannot tell (functions, steps of other packages), the
+    file says what a column holds: a Parquet file by its types, a CSV file by all of its
+    cells, for which these columns are read once more before anything is scored.
     """
     suffix = Path(out).suffix.lower()
     if suffix not in WRITE_SUFFIXES:
@@ -169,6 +178,8 @@ class _Reading:
                 continue
             if column.kind == "file":
                 cells = read_as_file(chunk, name, self.as_file[name])
+            elif column.schema is not None:
+                cells = read_as_trained(chunk, column)
             else:
                 cells = read_cells(chunk, column)
             self._count(name, cells)
@@ -227,15 +238,18 @@ def _scored(estimator: Any, reading: _Reading, chunk: Chunk) -> Any:
     if chunk.n_rows == 0:
         return schema.empty_table()
     values = reading.values(chunk)
-    frame = as_frame(values)
+    probabilities = np.empty(chunk.n_rows)
+    predictions = np.empty(chunk.n_rows, dtype=np.asarray(estimator.classes_).dtype)
     try:
-        probabilities = np.asarray(estimator.predict_proba(frame))[:, 1]
-        predictions = estimator.predict(frame)
+        for rows, typed in in_training_types(values, reading.columns):
+            frame = as_frame(typed)
+            probabilities[rows] = np.asarray(estimator.predict_proba(frame))[:, 1]
+            predictions[rows] = estimator.predict(frame)
     except (TypeError, ValueError) as error:
         raise TableError(_unfit_message(chunk, values, error)) from error
     _check_finite(chunk, probabilities)
-    rows = np.arange(chunk.first_row, chunk.first_row + chunk.n_rows)
-    return pa.table([rows, probabilities, predictions], schema=schema)
+    places = np.arange(chunk.first_row, chunk.first_row + chunk.n_rows)
+    return pa.table([places, probabilities, predictions], schema=schema)
 
 
 def _unfit_message(

@@ -70,6 +70,10 @@ class Vocabulary:
             if len(writings) == 1
         }
 
+    def __contains__(self, text: object) -> bool:
+        """Return whether a category is written just so."""
+        return text in self._written
+
     def find(self, cell: object) -> Any:
         """Return the category that a cell is, or None.
 
