@@ -191,7 +191,7 @@ def _prediction(manifest: Mapping[str, Any]) -> list[str]:
 
 def _metrics(manifest: Mapping[str, Any]) -> list[str]:
     """Return what was measured."""
-    measured = sorted((manifest["metrics"] or {}).items())
+    measured = (manifest["metrics"] or {}).items()
     rows = [[_code(name), _code(_shown(value))] for name, value in measured]
     return _table(["metric", "value:"], rows) or [
         "*None in the file. Measured on rows that training has not seen; `save` takes "
