@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 
 import builders
-from torch_binary_classifier import GapWarning, UnscaledInputWarning, batched_fits, load
+from torch_binary_classifier import GapWarning, UnscaledInputWarning, batched_fits
 from torch_binary_classifier.estimator.bins import piecewise_encoding
 from torch_binary_classifier.estimator.gaps import (
     MOST_ROWS,
@@ -26,6 +27,8 @@ from torch_binary_classifier.estimator.kinds import networks
 from torch_binary_classifier.estimator.validation_scale import strayed
 from torch_binary_classifier.interface.problem import WeightedRows
 
+ROOT = Path(__file__).resolve().parents[1]
+OLD_MODEL = ROOT / "models" / "compatibility" / "format_0" / "arrays_1.joblib"
 # One plain network.
 PLAIN = {
     "encoding": None,
@@ -386,7 +389,7 @@ class TestRefusals:
         for model in (
             network(input_norm="batch").fit(X, y),
             network().partial_fit(X, y, classes=[0, 1]),
-            load(Path(__file__).parent / "data" / "arrays_1.joblib"),
+            joblib.load(OLD_MODEL),
         ):
             rows = np.zeros((2, model.n_features_in_))
             rows[1, 1] = np.nan
