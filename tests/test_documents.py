@@ -1,4 +1,4 @@
-"""docs/architecture.md names files that are there, docs/model-files.md what is in them."""
+"""docs/architecture.md names files that exist, docs/model-files.md what is in them."""
 
 import ast
 import re
