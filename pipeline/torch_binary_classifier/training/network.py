@@ -8,6 +8,7 @@ from torch import Tensor
 
 from torch_binary_classifier.training.activations import ACTIVATIONS
 from torch_binary_classifier.training.dropout import DropoutLayer, DropoutRandomness
+from torch_binary_classifier.training.interpolated_layer import InterpolatedLayer
 from torch_binary_classifier.training.kernels import Kernel, Product, run_all
 from torch_binary_classifier.training.layers import (
     DenseLayer,
@@ -67,13 +68,24 @@ class Network:
         self.dropout = dropout
         self.dropouts: list[DropoutLayer] = []
         _, n_inputs, n_units = matrices[0].shape
-        if len(matrices) == 2 and n_inputs < n_units and dropout is None:
+        interpolation = layout.architecture.interpolation
+        if (
+            interpolation is None
+            and len(matrices) == 2
+            and n_inputs < n_units
+            and dropout is None
+        ):
             given = (matrices[0], slopes[0], n_rows, activation, product)
             self.layers.append(OnlyDenseLayer(*given, self.logit))
             return
         for matrix, slope in zip(matrices[:-1], slopes[:-1], strict=True):
-            kind = DenseLayer if self.layers else FirstDenseLayer
-            layer = kind(matrix, slope, n_rows, activation, product)
+            given = (matrix, slope, n_rows, activation, product)
+            if self.layers:
+                layer = DenseLayer(*given)
+            elif interpolation is None:
+                layer = FirstDenseLayer(*given)
+            else:
+                layer = InterpolatedLayer(*given, interpolation)
             self.layers.append(layer)
             if dropout is not None:
                 self.dropouts.append(DropoutLayer(layer.outputs, dropout))
