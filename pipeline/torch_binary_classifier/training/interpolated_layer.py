@@ -86,9 +86,9 @@ class _MemberSums:
         """Return what sums the rows' slopes for each row of the table."""
         n_rows, n_terms = self.shares.shape
         ends = torch.arange(0, (n_rows + 1) * n_terms, n_terms, dtype=torch.int32)
-        parts = (self.shares.view(-1), self.table_rows.view(-1), ends)
-        shape = (n_table_rows, n_rows)
-        return csc_array(tuple(part.numpy() for part in parts), shape, copy=False)
+        shares, table_rows = self.shares.view(-1), self.table_rows.view(-1)
+        parts: Any = (shares.numpy(), table_rows.numpy(), ends.numpy())
+        return csc_array(parts, (n_table_rows, n_rows), copy=False)
 
     def forward(self, inputs: Tensor, out: Tensor) -> None:
         """Write the sums for rows of an interpolation's numbers."""

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.column_pieces import ColumnPieces, column_pieces
+from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.training.rows import DenseRows, Rows
 
 ROWS_AT_ONCE = 8192
