@@ -5,6 +5,7 @@ Knows tensors, and the interpolation that says which; nothing of losses or data 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,14 @@ from torch_binary_classifier.training.activations import Activation
 from torch_binary_classifier.training.interpolation import Interpolation
 from torch_binary_classifier.training.kernels import Kernel, Product
 from torch_binary_classifier.training.layers import FirstDenseLayer, Units, Upstream
+from torch_binary_classifier.training.layout import Architecture
+
+
+def first_kind(architecture: Architecture) -> Callable[..., FirstDenseLayer]:
+    """Return what makes the first of an architecture's dense layers."""
+    if architecture.interpolation is None:
+        return FirstDenseLayer
+    return partial(InterpolatedLayer, interpolation=architecture.interpolation)
 
 
 class InterpolatedLayer(FirstDenseLayer):
