@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from torch_binary_classifier import TorchBinaryClassifier
 from torch_binary_classifier.estimator.bins import bin_edges, piecewise_inputs
 from torch_binary_classifier.inference.encoding import Encoding
 
@@ -119,3 +123,24 @@ class TestBinEdges:
     def test_values_of_no_weight_are_not_there(self):
         edges = bin_edges(np.array([1.0, 2.0, 9.0, 3.0]), np.array([1, 1, 0, 1]), 16)
         np.testing.assert_array_equal(edges, [1, 2, 3])
+
+
+def auc_of(rows, labels, **given):
+    """Return the AUC on the second half of a model of the first half."""
+    settings = {"random_state": 0, "unscaled_input": "ignore"} | given
+    model = make_pipeline(StandardScaler(), TorchBinaryClassifier(**settings))
+    half = len(rows) // 2
+    model.fit(rows[:half], labels[:half])
+    return roc_auc_score(labels[half:], model.predict_proba(rows[half:])[:, 1])
+
+
+def test_one_absurd_value_costs_the_default_little(rng):
+    ages = rng.uniform(20, 80, 1200)
+    rows = np.column_stack([ages, rng.normal(size=(1200, 3))])
+    logits = np.abs(ages - 50) / 8 - 2 + rows[:, 1]
+    labels = rng.random(1200) < 1 / (1 + np.exp(-logits))
+    absurd = rows.copy()
+    absurd[0, 0] = 999_999_999
+    assert auc_of(absurd, labels) > auc_of(rows, labels) - 0.01
+    plain = {"encoding": None, "n_members": 2}
+    assert auc_of(absurd, labels, **plain) < auc_of(rows, labels, **plain) - 0.03

@@ -67,9 +67,12 @@ _FASTER = _DEEPER | {
 _FASTEST = _FASTER | {
     "batch_size": 1024,
     "learning_rate_init": 0.008,
-    "n_iter_no_change": 4,
+    "n_iter_no_change": 3,
+    "weight_average": 0.995,
 }
-MEDIUM, LARGE, VERY_LARGE = 4_000, 10_000, 50_000
+# Held-out losses of this many rows are hardly noisy, and epochs are long.
+_SOONEST = _FASTEST | {"n_iter_no_change": 1, "weight_average": 0.998}
+MEDIUM, LARGE, VERY_LARGE, HUGE = 4_000, 10_000, 50_000, 200_000
 
 _BY_ROWS: Mapping[str | None, Sequence[tuple[int, Mapping[str, Any]]]] = {
     None: [(0, _PLAIN), (VERY_LARGE, {"batch_size": 1024, "n_iter_no_change": 4})],
@@ -78,6 +81,7 @@ _BY_ROWS: Mapping[str | None, Sequence[tuple[int, Mapping[str, Any]]]] = {
         (MEDIUM, _DEEPER),
         (LARGE, _FASTER),
         (VERY_LARGE, _FASTEST),
+        (HUGE, _SOONEST),
     ],
 }
 _N_MEMBERS = [(0, 8), (MEDIUM, 5), (LARGE, 4)]

@@ -12,13 +12,13 @@ with all bins.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from torch_binary_classifier.inference.column_pieces import ColumnPieces, column_pieces
 from torch_binary_classifier.inference.encoding import Encoding
 
 Array = NDArray[Any]
@@ -47,11 +47,9 @@ class PiecewiseTables:
 
     def __init__(self, encoding: Encoding, coef: Array, intercept: Array) -> None:
         self.n_units = coef.shape[1]
-        used = np.unique(encoding.source)
-        self.columns = _columns_alone(encoding, used).cast(coef.dtype)
-        own = [np.flatnonzero(encoding.source == column) for column in used]
-        parts = [_of_one_column(encoding, inputs) for inputs in own]
-        self.knots = [_apart(_knots(part).astype(coef.dtype)) for part in parts]
+        columns, parts = column_pieces(encoding, coef.dtype)
+        self.columns = columns.cast(coef.dtype)
+        self.knots = [part.knots for part in parts]
         # One piece below the first knot, and one above each.
         ends = np.cumsum([len(knots) + 1 for knots in self.knots])
         self.starts = np.concatenate([np.zeros(1, np.intp), ends[:-1]])
@@ -61,24 +59,19 @@ class PiecewiseTables:
         self.scales = np.concatenate([_scales(knots) for knots in self.knots])
         self.vectors = np.empty((ends[-1], 2, self.n_units), coef.dtype)
         by_column = np.split(self.vectors, ends[:-1])
-        for part, inputs, knots, vectors in zip(
-            parts, own, self.knots, by_column, strict=True
-        ):
-            _write_vectors(part, coef[inputs], knots, vectors)
+        for part, vectors in zip(parts, by_column, strict=True):
+            _write_vectors(part, coef[part.inputs], vectors)
         by_column[0][:, 0] += intercept
 
 
-def _write_vectors(
-    encoding: Encoding, coef: Array, knots: Array, vectors: Array
-) -> None:
+def _write_vectors(part: ColumnPieces, coef: Array, vectors: Array) -> None:
     """Write what a column adds at its knots, and how that changes up to the next."""
-    inputs = encoding.encode(knots.astype(np.float64)[:, np.newaxis])
-    values = inputs.astype(coef.dtype) @ coef
-    below, above = np.isneginf(encoding.lowest), np.isposinf(encoding.highest)
-    vectors[:, 0] = values[_nearest(len(knots))]
-    vectors[0, 1] = encoding.factor[below] @ coef[below]
+    values = part.at_knots.astype(coef.dtype) @ coef
+    factor, below, above = part.encoding.factor, part.below, part.above
+    vectors[:, 0] = values[_nearest(len(part.knots))]
+    vectors[0, 1] = factor[below] @ coef[below]
     np.subtract(values[1:], values[:-1], out=vectors[1:-1, 1])
-    vectors[-1, 1] = encoding.factor[above] @ coef[above]
+    vectors[-1, 1] = factor[above] @ coef[above]
 
 
 class PiecewiseLayer:
@@ -119,46 +112,6 @@ class PiecewiseLayer:
         np.add(indices[:, :, 0], 1, out=indices[:, :, 1])
         found: Array = self.terms @ self.table
         return found
-
-
-def _columns_alone(encoding: Encoding, used: NDArray[np.intp]) -> Encoding:
-    """Return the encoding that fills gaps and leaves these columns as they are."""
-    return replace(
-        encoding,
-        source=used,
-        offset=np.zeros(len(used)),
-        factor=np.ones(len(used)),
-        lowest=np.full(len(used), -np.inf),
-        highest=np.full(len(used), np.inf),
-    )
-
-
-def _of_one_column(encoding: Encoding, inputs: NDArray[np.intp]) -> Encoding:
-    """Return the encoding of a table of one column, the source of these inputs."""
-    return Encoding(
-        n_features=1,
-        source=np.zeros(len(inputs), np.intp),
-        offset=encoding.offset[inputs],
-        factor=encoding.factor[inputs],
-        lowest=encoding.lowest[inputs],
-        highest=encoding.highest[inputs],
-        fill=np.zeros(1),
-        indicated=np.empty(0, np.intp),
-    )
-
-
-def _knots(encoding: Encoding) -> Array:
-    """Return the ascending values of a column where a bound begins to hold."""
-    bounds = np.concatenate([encoding.lowest, encoding.highest])
-    places = np.tile(encoding.offset, 2) + bounds / np.tile(encoding.factor, 2)
-    knots = np.sort(places[np.isfinite(places)])
-    return knots if len(knots) else np.zeros(1)
-
-
-def _apart(knots: Array) -> Array:
-    """Return the knots without those whose inverse distance would overflow."""
-    far = np.diff(knots) > np.finfo(knots.dtype).tiny
-    return np.concatenate([knots[:1], knots[1:][far]])
 
 
 def _nearest(n_knots: int) -> NDArray[np.intp]:

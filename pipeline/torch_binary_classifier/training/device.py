@@ -95,7 +95,12 @@ class Cpu:
         """
         n_slices = 1
         large = architecture.flops_per_row * n_rows >= SLICED_FLOPS
-        if large and architecture.input_norm is None:  # which needs the whole batch
+        # A normalisation needs the whole batch, and each slice would make the table of
+        # an interpolation anew.
+        divisible = (
+            architecture.input_norm is None and architecture.interpolation is None
+        )
+        if large and divisible:
             n_slices = min(max(2, n_rows // LARGE_SLICE_ROWS), LARGEST_N_SLICES)
         return list(pairwise(n_rows * part // n_slices for part in range(n_slices + 1)))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.interface.problem import WeightedRows
+from torch_binary_classifier.training.interpolation import Interpolation
 from torch_binary_classifier.training.rows import (
     DenseRows,
     EncodedRows,
@@ -40,11 +41,14 @@ class GivenRows:
         The columns, for messages.
     encoding : Encoding or None
         What the networks see of the columns.
+    interpolation : Interpolation or None
+        How networks read the rows that are not encoded.
     """
 
     standardisation: Standardisation | None
     names: Sequence[str]
     encoding: Encoding | None = None
+    interpolation: Interpolation | None = None
 
     def of(self, rows: WeightedRows, dtype: torch.dtype) -> RowSet:
         """Return rows as tensors, the features without a copy where possible."""
@@ -60,6 +64,8 @@ class GivenRows:
 
     def _encoded(self, table: Rows, dtype: np.dtype[Any]) -> Rows:
         """Return a table's inputs: at once if they are few, or when they are read."""
+        if self.interpolation is not None:
+            return self.interpolation.table_of(table)
         if self.encoding is None:
             return table
         encoded = EncodedRows(table, self.encoding.cast(dtype))

@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from torch_binary_classifier.training.interpolation import Interpolation
+
 # A member's parameters of a layer fill whole pairs of 64-byte lines: vectorised
 # updates of the flat buffers then treat a member the same wherever it lies.
 SLOT_BYTES = 128
@@ -42,6 +44,9 @@ class Architecture:
     fan_in : int or None
         For how many inputs of variance 1 the first weights are drawn; None for
         ``n_features``. The bins of one column are strongly correlated.
+    interpolation : Interpolation or None
+        How the first layer reads rows that are given as this says; None for rows of
+        ``n_features`` inputs.
     """
 
     n_features: int
@@ -51,6 +56,7 @@ class Architecture:
     dtype: torch.dtype
     input_factors: bool = False
     fan_in: int | None = None
+    interpolation: Interpolation | None = None
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
@@ -71,6 +77,8 @@ class Architecture:
         gradients and 2(P - P1) for those at the layers' inputs.
         """
         weights = [fan_in * fan_out for fan_in, fan_out in self.shapes]
+        if self.interpolation is not None:  # two rows of a table for each column
+            weights[0] = 2 * self.interpolation.n_columns * self.shapes[0][1]
         return 6 * sum(weights) - 2 * weights[0]
 
 

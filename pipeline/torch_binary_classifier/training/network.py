@@ -8,10 +8,10 @@ from torch import Tensor
 
 from torch_binary_classifier.training.activations import ACTIVATIONS
 from torch_binary_classifier.training.dropout import DropoutLayer, DropoutRandomness
+from torch_binary_classifier.training.interpolated_layer import first_kind
 from torch_binary_classifier.training.kernels import Kernel, Product, run_all
 from torch_binary_classifier.training.layers import (
     DenseLayer,
-    FirstDenseLayer,
     Layer,
     LogitLayer,
     OnlyDenseLayer,
@@ -67,12 +67,14 @@ class Network:
         self.dropout = dropout
         self.dropouts: list[DropoutLayer] = []
         _, n_inputs, n_units = matrices[0].shape
-        if len(matrices) == 2 and n_inputs < n_units and dropout is None:
+        interpolated = layout.architecture.interpolation is not None
+        alone = len(matrices) == 2 and dropout is None and not interpolated
+        if alone and n_inputs < n_units:
             given = (matrices[0], slopes[0], n_rows, activation, product)
             self.layers.append(OnlyDenseLayer(*given, self.logit))
             return
         for matrix, slope in zip(matrices[:-1], slopes[:-1], strict=True):
-            kind = DenseLayer if self.layers else FirstDenseLayer
+            kind = DenseLayer if self.layers else first_kind(layout.architecture)
             layer = kind(matrix, slope, n_rows, activation, product)
             self.layers.append(layer)
             if dropout is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.special import logit
 
+from torch_binary_classifier.inference.piecewise import has_many_bins
 from torch_binary_classifier.interface.problem import Past, Problem
 from torch_binary_classifier.interface.settings import (
     Hyperparameters,
@@ -18,6 +19,7 @@ from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.training.device import resolve_device
 from torch_binary_classifier.training.diagnosis import check_settings
 from torch_binary_classifier.training.given_rows import GivenRows, subset
+from torch_binary_classifier.training.interpolation import Interpolation
 from torch_binary_classifier.training.layout import Architecture
 from torch_binary_classifier.training.members import Member, MemberState
 from torch_binary_classifier.training.normalisation import BATCH_NORM_EPSILON
@@ -27,41 +29,65 @@ from torch_binary_classifier.training.standardisation import Standardisation
 
 RAREST_PRIOR = 1e-6
 
+# From so many rows on, first layers behind many bins interpolate. Smaller tables keep
+# the rounding of the products.
+INTERPOLATED_ROWS = 50_000
+
 
 def prepared(problem: Problem, standardisation: Standardisation | None) -> Training:
     """Return the members of a fit and the program that is to train them."""
     settings, past = problem.settings, problem.past
     name = past.dtype if past else settings.dtype
     check_settings(settings, name, float(problem.rows.weights.mean()))
-    members = _members(problem, standardisation, getattr(torch, name))
+    full_batch = SOLVERS[settings.solver].full_batch
+    device = "cpu" if full_batch else resolve_device(settings.device)
+    interpolation = _interpolation(problem, device, name)
+    tables = GivenRows(
+        standardisation, problem.column_names, problem.encoding, interpolation
+    )
+    members = _members(problem, tables, getattr(torch, name))
     if settings.input_norm is not None and len(members[0].train) < 2:
         msg = "X must have at least 2 rows with input_norm='batch', got 1 sample."
         raise ValueError(msg)
+    encoding = problem.encoding
+    features = members[0].train.features
     architecture = Architecture(
-        members[0].train.features.n_features,
+        features.n_features if encoding is None else encoding.n_inputs,
         settings.hidden_layer_sizes,
         settings.activation,
         settings.input_norm,
         getattr(torch, name),
         settings.input_factors,
-        None if problem.encoding is None else problem.encoding.fan_in,
+        None if encoding is None else encoding.fan_in,
+        interpolation,
     )
-    full_batch = SOLVERS[settings.solver].full_batch
     return Training(
         architecture,
         settings.solver,
         members,
         settings.batch_size,
-        "cpu" if full_batch else resolve_device(settings.device),
+        device,
         settings.verbose,
     )
 
 
-def _members(
-    problem: Problem, standardisation: Standardisation | None, dtype: torch.dtype
-) -> list[Member]:
+def _interpolation(problem: Problem, device: str, dtype: str) -> Interpolation | None:
+    """Return how the first layers interpolate, None where they do not."""
+    encoding, settings = problem.encoding, problem.settings
+    if (
+        encoding is None
+        or not settings.hidden_layer_sizes
+        or SOLVERS[settings.solver].full_batch
+        or torch.device(device).type != "cpu"
+        or len(problem.rows.targets) < INTERPOLATED_ROWS
+        or not has_many_bins(encoding)
+    ):
+        return None
+    return Interpolation.of(encoding, np.dtype(dtype))
+
+
+def _members(problem: Problem, tables: GivenRows, dtype: torch.dtype) -> list[Member]:
     """Return the members, which share one table."""
-    tables = GivenRows(standardisation, problem.column_names, problem.encoding)
     table = tables.of(problem.rows, dtype)
     watched = None if problem.watched is None else tables.of(problem.watched, dtype)
     members = []
