@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.model_selection import train_test_split
-from torch_binary_classifier.model_card import card
 
 from torch_binary_classifier.assembly import (
     baselines,
@@ -31,6 +30,7 @@ from torch_binary_classifier.cli.report import (
     write_verdict,
 )
 from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.model_card import card
 from torch_binary_classifier.persistence import check_writable, replaced_file, save
 from torch_binary_classifier.positive import with_positive
 from torch_binary_classifier.scoring import read_table
