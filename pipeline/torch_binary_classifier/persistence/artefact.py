@@ -124,17 +124,17 @@ def save(
     """
     check_writable(path)
     key = None if sign_with is None else key_bytes(sign_with, "sign_with")
-    described = written_manifest(
-        describe_model(model, X=X, metrics=metrics, notes=notes, examples=examples)
+    described = describe_model(
+        model, X=X, metrics=metrics, notes=notes, examples=examples
     )
     bare = without_callbacks(model)
     if hasattr(bare, "_manifest"):
         bare = copy.copy(bare)
         del bare._manifest
-    if Path(path).suffix.lower() == SAFE_SUFFIX:
-        data = _naming(path, lambda: skops_file.sealed(bare, described, key))
-    else:
-        data = joblib_file.sealed(bare, described, key)
+    is_skops = Path(path).suffix.lower() == SAFE_SUFFIX
+    kind, home = ("skops", skops_file) if is_skops else ("joblib", joblib_file)
+    payload = _naming(path, lambda: home.dump(bare))
+    data = home.sealed(payload, written_manifest(described, kind, payload), key)
     with replaced_file(path, n_bytes=len(data)) as file:
         file.write(data)
 

@@ -41,13 +41,13 @@ def dump(estimator: Any) -> bytes:
     return buffer.getvalue()
 
 
-def sealed(estimator: Any, manifest: bytes, key: bytes | None) -> bytes:
+def sealed(content: bytes, manifest: bytes, key: bytes | None) -> bytes:
     """Return a joblib file with its manifest and seal.
 
     Parameters
     ----------
-    estimator : object
-        Anything that pickles.
+    content : bytes
+        Of `dump`.
     manifest : bytes
         What the file says of it.
     key : bytes or None
@@ -58,7 +58,6 @@ def sealed(estimator: Any, manifest: bytes, key: bytes | None) -> bytes:
     bytes
         The file.
     """
-    content = dump(estimator)
     return b"".join([content, manifest, seal(content, manifest, key)])
 
 

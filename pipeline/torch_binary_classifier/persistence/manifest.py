@@ -85,9 +85,28 @@ def describe_model(
     return described
 
 
-def written_manifest(described: Mapping[str, Any]) -> bytes:
-    """Return a manifest as the bytes of a file: JSON, keys sorted, ASCII."""
-    return json.dumps(described, sort_keys=True, allow_nan=False).encode("ascii")
+def written_manifest(described: Mapping[str, Any], kind: str, payload: bytes) -> bytes:
+    """Return the manifest of a file as its bytes: JSON, keys sorted, ASCII.
+
+    Parameters
+    ----------
+    described : dict
+        Of `describe_model`.
+    kind : {"joblib", "skops"}
+        What the model is written in.
+    payload : bytes
+        The model as it is written.
+
+    Returns
+    -------
+    bytes
+        The manifest, with the digest of the payload, by which a model is known however
+        often its file is signed.
+    """
+    digest = hashlib.sha256(payload).hexdigest()
+    told = {"kind": kind, "n_bytes": len(payload), "sha256": digest}
+    manifest = {**described, "payload": told}
+    return json.dumps(manifest, sort_keys=True, allow_nan=False).encode("ascii")
 
 
 def last_step(model: Any) -> Any:

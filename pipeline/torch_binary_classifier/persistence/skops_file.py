@@ -74,13 +74,13 @@ def dump(estimator: Any) -> bytes:
     return data
 
 
-def sealed(estimator: Any, described: bytes, key: bytes | None) -> bytes:
+def sealed(archive: bytes, described: bytes, key: bytes | None) -> bytes:
     """Return a skops archive with its manifest and seal.
 
     Parameters
     ----------
-    estimator : object
-        A fitted estimator.
+    archive : bytes
+        Of `dump`.
     described : bytes
         The manifest.
     key : bytes or None
@@ -90,13 +90,8 @@ def sealed(estimator: Any, described: bytes, key: bytes | None) -> bytes:
     -------
     bytes
         The file.
-
-    Raises
-    ------
-    ModelFileError
-        As in `dump`.
     """
-    buffer = io.BytesIO(dump(estimator))
+    buffer = io.BytesIO(archive)
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr(MANIFEST, described)
         file.comment = bytes(N_BYTES)
