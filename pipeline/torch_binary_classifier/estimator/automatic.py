@@ -36,7 +36,7 @@ _PLAIN = {
     "alpha": 1e-4,
     "batch_size": 200,
     "learning_rate_init": 0.003,
-    "n_iter_no_change": 10,
+    "n_iter_no_change": 7,
     "dropout": 0.0,
     "input_factors": False,
     "weight_average": 0.0,
@@ -47,7 +47,7 @@ _PIECEWISE = {
     "alpha": 0.1,
     "batch_size": 64,
     "learning_rate_init": 0.006,
-    "n_iter_no_change": 10,
+    "n_iter_no_change": 7,
     "dropout": 0.2,
     "input_factors": True,
     "weight_average": 0.98,
@@ -56,6 +56,7 @@ _DEEPER = {
     "hidden_layer_sizes": (64, 64),
     "batch_size": 128,
     "learning_rate_init": 0.005,
+    "n_iter_no_change": 10,
     "dropout": 0.1,
 }
 _FASTER = _DEEPER | {
@@ -75,7 +76,11 @@ _SOONEST = _FASTEST | {"n_iter_no_change": 1, "weight_average": 0.998}
 MEDIUM, LARGE, VERY_LARGE, HUGE = 4_000, 10_000, 50_000, 200_000
 
 _BY_ROWS: Mapping[str | None, Sequence[tuple[int, Mapping[str, Any]]]] = {
-    None: [(0, _PLAIN), (VERY_LARGE, {"batch_size": 1024, "n_iter_no_change": 4})],
+    None: [
+        (0, _PLAIN),
+        (MEDIUM, {"n_iter_no_change": 10}),
+        (VERY_LARGE, {"batch_size": 1024, "n_iter_no_change": 4}),
+    ],
     "piecewise": [
         (0, _PIECEWISE),
         (MEDIUM, _DEEPER),
