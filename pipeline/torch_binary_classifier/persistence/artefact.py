@@ -104,7 +104,9 @@ def save(
     -----
     The manifest behind the model, JSON, has the versions that wrote it, its classes,
     columns and parameters, how it was trained, and what is given here. A model that
-    was loaded keeps what its file said and is not given anew.
+    was loaded keeps what its file said and is not given anew. With X the file holds
+    16 of its rows and the most frequent categories as they are: where rows must not
+    leave, give made-up rows as examples, or no X.
 
     A joblib file is not compressed, so ``joblib.load(path, mmap_mode="r")`` works on
     it. Callbacks of scikit-learn stay out of the file.
