@@ -8,6 +8,7 @@ INSTALLED := .venv/installed
 PIP := -m pip install --quiet --quiet --no-input --disable-pip-version-check \
 	--no-warn-script-location --root-user-action=ignore
 COMPAT_VERSIONS := 1.6.1 1.7.2 1.8.0
+COMPAT_TESTS := tests/test_sklearn_contract.py tests/test_saved_models.py
 LOWEST := .compat/lowest
 # Quick ones, for what other releases could do otherwise.
 LOWEST_TESTS := tests/search/test_batched_fits.py $(addprefix tests/test_, \
@@ -32,7 +33,7 @@ help:
 	@echo "make test    lint, types, fast tests, doctests, the README's blocks"
 	@echo "make lint    ruff and mypy only"
 	@echo "make slow    the tests that take minutes"
-	@echo "make compat  the contract tests on scikit-learn $(COMPAT_VERSIONS),"
+	@echo "make compat  contract and model files on scikit-learn $(COMPAT_VERSIONS),"
 	@echo "             and more on every dependency's lower bound"
 	@echo "make mutants what the tests say to small faults in the code; takes minutes"
 	@echo "make clean   remove .venv, .compat, caches and build output"
@@ -40,6 +41,8 @@ help:
 demo: $(INSTALLED)
 	@$(BIN)/python -m torch_binary_classifier demo
 
+# One thread each for two processes; tests of threads set how many there are.
+test: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -59,7 +62,7 @@ compat: $(COMPAT_VERSIONS:%=compat-%) compat-lowest
 $(COMPAT_VERSIONS:%=compat-%): compat-%: .compat/scikit-learn-%/installed
 	PYTHONPATH=$(dir $<) $(BIN)/python -c \
 		'import sklearn; print("scikit-learn", sklearn.__version__); assert sklearn.__version__ == "$*"'
-	PYTHONPATH=$(dir $<) $(BIN)/python -m pytest tests/test_sklearn_contract.py $(ANNOUNCED)
+	PYTHONPATH=$(dir $<) $(BIN)/python -m pytest $(COMPAT_TESTS) $(ANNOUNCED)
 
 compat-lowest: $(LOWEST)/installed
 	$(LOWEST)/bin/python -m pytest $(LOWEST_TESTS) $(ANNOUNCED)

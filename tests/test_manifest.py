@@ -127,6 +127,16 @@ def test_loaded_model_keeps_what_its_file_said(tmp_path):
     assert b"_manifest" not in second.read_bytes().split(b'"examples"')[0]
 
 
+def test_model_that_is_fitted_anew_is_not_that_of_its_file(tmp_path):
+    path = tmp_path / "model.joblib"
+    save(LOGISTIC, path, X=X, metrics={"AUC": 0.5})
+    model = load(path).fit(X, Y[::-1])
+    save(model, path)
+    told = manifest_of(path)
+    assert told["schema"] is told["examples"] is told["metrics"] is None
+    load(path)
+
+
 def test_x_must_be_a_table(tmp_path):
     with pytest.raises(ValueError, match="table must be"):
         save(LOGISTIC, tmp_path / "model.joblib", X="people.csv")

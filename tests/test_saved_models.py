@@ -130,7 +130,6 @@ def unknown(found, known):
 @pytest.fixture(scope="module")
 def written_now():
     """What a file of this version is like."""
-    pytest.importorskip("skops")
     return make.written_now()
 
 

@@ -12,7 +12,6 @@ VARIANTS = [
     TorchBinaryClassifier(encoding="piecewise", n_members=2),
     TorchBinaryClassifier(encoding="mixed", n_members=2),
     mlp(),
-    mlp(n_members=3),
     mlp(input_norm="batch"),
     mlp(solver="adamw"),
     mlp(solver="sgd"),

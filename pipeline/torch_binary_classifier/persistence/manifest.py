@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from torch_binary_classifier.exceptions import SelfTestError
 from torch_binary_classifier.persistence.examples import (
     MOST_ROWS,
     UnwritableRowsError,
+    check_examples,
     describe_examples,
 )
 from torch_binary_classifier.persistence.model_file import FORMAT, READABLE_SINCE
@@ -61,7 +63,7 @@ def describe_model(
     ValueError
         If X is no table, or examples are too many or not to be scored or written.
     """
-    kept = getattr(model, "_manifest", None) or {}
+    kept = _kept(model)
     described = {
         "format": FORMAT,
         "readable_since": READABLE_SINCE,
@@ -83,6 +85,18 @@ def describe_model(
     if hasattr(model, "predict_proba") and (X is not None or examples is not None):
         described["examples"] = _examples(model, X, examples)
     return described
+
+
+def _kept(model: Any) -> Mapping[str, Any]:
+    """Return what the file of a loaded model said, unless it was fitted anew since."""
+    manifest: Mapping[str, Any] = getattr(model, "_manifest", None) or {}
+    examples = manifest.get("examples")
+    if examples is not None:
+        try:
+            check_examples(model, examples)
+        except SelfTestError:
+            return {}
+    return manifest
 
 
 def written_manifest(described: Mapping[str, Any], kind: str, payload: bytes) -> bytes:

@@ -32,11 +32,14 @@ OURS = (
 # What fitted imputers and searches hold beside the estimators that skops knows.
 _OF_OTHERS = (
     "numpy.dtype",
+    "sklearn.compose._column_transformer._RemainderColsList",  # of 1.6
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.metrics._scorer._Scorer",
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.RepeatedStratifiedKFold",
     "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.utils._metadata_requests.MetadataRequest",  # of 1.7
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
 )
 MANIFEST = "torch-binary-classifier.json"
 _FIRST_BYTES = b"PK\x03\x04"
