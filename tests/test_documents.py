@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "pipeline" / "torch_binary_classifier"
 OTHERS = ("positive.py", "preparation.py")
-NAMES = sorted(set(re.findall(r"[A-Za-z_/]+\.(?:py|md)\b", TEXT)))
+NAMES = sorted(set(re.findall(r"[A-Za-z_/-]+\.(?:py|md)\b", TEXT)))
 
 
 @pytest.mark.parametrize("name", NAMES)
