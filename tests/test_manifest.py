@@ -138,8 +138,27 @@ def test_model_that_is_fitted_anew_is_not_that_of_its_file(tmp_path):
 
 
 def test_x_must_be_a_table(tmp_path):
-    with pytest.raises(ValueError, match="table must be"):
-        save(LOGISTIC, tmp_path / "model.joblib", X="people.csv")
+    for table, expected in [
+        ("people.csv", "X must be a frame of pandas, .* got str"),
+        (X.to_numpy()[:, :2], "X must have the 3 columns that .* got 2"),
+        (X[["b", "a", "c"]], "X must have the columns that .* 'a', 'b', 'c', got 'b'"),
+    ]:
+        with pytest.raises(ValueError, match=expected):
+            save(LOGISTIC, tmp_path / "model.joblib", X=table)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"notes": 3}, "notes must be a text, got 3"),
+        ({"metrics": [1]}, r"metrics must be numbers by their names, got \[1\]"),
+        ({"metrics": {"a": "b"}}, "metrics must be numbers by their names, got {'a'"),
+    ],
+)
+def test_what_is_told_is_checked(tmp_path, told, expected):
+    with pytest.raises(ValueError, match=expected):
+        save(LOGISTIC, tmp_path / "model.joblib", **told)
     assert list(tmp_path.iterdir()) == []
 
 

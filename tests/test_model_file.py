@@ -10,8 +10,10 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import TunedThresholdClassifierCV
 
-from builders import pipe
+from builders import network, pipe
 from torch_binary_classifier import (
     CorruptModelError,
     ModelFileError,
@@ -181,6 +183,16 @@ def test_model_of_unknown_types_is_no_skops_file(tmp_path):
     with pytest.raises(ModelFileError, match=r"must be a \.joblib file, got .*Malice"):
         save(Malice(), tmp_path / "model.skops")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [CalibratedClassifierCV, TunedThresholdClassifierCV])
+def test_what_scikit_learn_puts_around_a_network_is_loaded_safely(tmp_path, kind):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = kind(network(max_iter=3, random_state=0), cv=2).fit(X, X[:, 0] > 0)
+    path = tmp_path / "model.skops"
+    save(model, path, X=X)
+    loaded = load(path, trust="safe")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
 def test_trust_has_two_values(saved):

@@ -266,3 +266,10 @@ def test_load_names_what_a_script_defined(tmp_path):
         r"attribute 'half'.* Move that into a module that can be imported",
     ):
         load(path)
+
+
+def test_save_says_what_does_not_pickle(tmp_path):
+    expected = r"model\.joblib must be of a model that pickles, got .*lambda"
+    with pytest.raises(ModelFileError, match=expected):
+        save({"function": lambda: 1}, tmp_path / "model.joblib")
+    assert names_in(tmp_path) == []

@@ -95,10 +95,11 @@ def save(
         If the file cannot be written. Nothing is left behind then, and a file
         that was already there keeps its content.
     ModelFileError
-        If the model cannot be a skops file.
+        If the model does not pickle, or cannot be a skops file.
     ValueError
-        If X is no table, if examples are too many or cannot be scored, or if the key
-        is too short or cannot be read.
+        If X is no table or has not the model's columns, if metrics are no numbers or
+        notes no text, if examples are too many or cannot be scored, or if the key is
+        too short or cannot be read.
 
     Notes
     -----

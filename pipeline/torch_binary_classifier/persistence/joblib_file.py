@@ -8,11 +8,14 @@ the end of the file is missing, should no seal be there.
 from __future__ import annotations
 
 import io
+import pickle
 from typing import Any
 
 import joblib
 
+from torch_binary_classifier.exceptions import ModelFileError
 from torch_binary_classifier.persistence.seal import seal
+from torch_binary_classifier.wording import one_line
 
 __all__ = ["MARK", "begins", "dump", "load", "sealed"]
 
@@ -34,10 +37,22 @@ def dump(estimator: Any) -> bytes:
     bytes
         The mark, and what ``joblib.dump`` writes behind it: arrays are aligned to
         their place in the file, so ``mmap_mode`` works.
+
+    Raises
+    ------
+    ModelFileError
+        If it does not pickle. The message lacks the file's name.
     """
     buffer = io.BytesIO()
     buffer.write(MARK)
-    joblib.dump(estimator, buffer)
+    try:
+        joblib.dump(estimator, buffer)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        msg = (
+            f"of a model that pickles, got {type(error).__name__}: {one_line(error)}. "
+            "Use functions and classes of a module that can be imported."
+        )
+        raise ModelFileError(msg) from error
     return buffer.getvalue()
 
 

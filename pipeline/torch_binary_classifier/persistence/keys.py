@@ -37,7 +37,10 @@ def key_bytes(given: bytes | str | os.PathLike[str], name: str) -> bytes:
         ...
     ValueError: sign_with must be a key of at least 16 bytes, got 6.
     """
-    key = given if isinstance(given, bytes) else _content(Path(given), name)
+    if isinstance(given, bytes | bytearray):
+        key = bytes(given)
+    else:
+        key = _content(Path(given), name)
     if len(key) < FEWEST_BYTES:
         msg = f"{name} must be a key of at least {FEWEST_BYTES} bytes, got {len(key)}."
         raise ValueError(msg)

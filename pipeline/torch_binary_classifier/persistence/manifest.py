@@ -8,7 +8,8 @@ import math
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
@@ -22,7 +23,10 @@ from torch_binary_classifier.persistence.examples import (
 )
 from torch_binary_classifier.persistence.model_file import FORMAT, READABLE_SINCE
 from torch_binary_classifier.persistence.versions import installed_versions
-from torch_binary_classifier.wording import shown
+from torch_binary_classifier.wording import listed, shown
+
+if TYPE_CHECKING:
+    from torch_binary_classifier.schemas import TableSchema
 
 __all__ = ["describe_model", "last_step", "rows_of", "written_manifest"]
 
@@ -61,8 +65,11 @@ def describe_model(
     Raises
     ------
     ValueError
-        If X is no table, or examples are too many or not to be scored or written.
+        If X is no table or not the model's, if metrics or notes are something else,
+        or if examples are too many or not to be scored or written.
     """
+    _check_told(metrics, notes)
+    table = None if X is None else _schema(model, X)
     kept = _kept(model)
     described = {
         "format": FORMAT,
@@ -77,14 +84,51 @@ def describe_model(
         "metrics": kept.get("metrics") if metrics is None else _plain(metrics),
         "notes": kept.get("notes") if notes is None else notes,
     }
-    if X is not None:
-        from torch_binary_classifier.schemas import schema
-
-        described["schema"] = schema(X).to_dict()
+    if table is not None:
+        described["schema"] = table.to_dict()
         described["input_scale"] = _input_scale(model, X)
     if hasattr(model, "predict_proba") and (X is not None or examples is not None):
         described["examples"] = _examples(model, X, examples)
     return described
+
+
+def _check_told(metrics: Any, notes: Any) -> None:
+    """Refuse metrics that are no numbers by name, and notes that are no text."""
+    if metrics is not None and not (
+        isinstance(metrics, Mapping)
+        and all(isinstance(value, Real) for value in metrics.values())
+    ):
+        msg = f"metrics must be numbers by their names, got {shown(metrics)}."
+        raise ValueError(msg)
+    if notes is not None and not isinstance(notes, str):
+        msg = f"notes must be a text, got {shown(notes)}."
+        raise ValueError(msg)
+
+
+def _schema(model: Any, X: Any) -> TableSchema:
+    """Return the schema of a model's training table, or refuse another table."""
+    from torch_binary_classifier.schemas import schema
+
+    try:
+        table = schema(X)
+    except ValueError as error:
+        msg = f"X{str(error).removeprefix('table')}"
+        raise ValueError(msg) from error
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None and table.is_named and list(names) != list(table.names):
+        msg = (
+            f"X must have the columns that the model was trained on, {listed(names)}, "
+            f"got {listed(table.names)}."
+        )
+        raise ValueError(msg)
+    n_columns = getattr(model, "n_features_in_", len(table.columns))
+    if n_columns != len(table.columns):
+        msg = (
+            f"X must have the {n_columns} columns that the model was trained on, "
+            f"got {len(table.columns)}."
+        )
+        raise ValueError(msg)
+    return table
 
 
 def _kept(model: Any) -> Mapping[str, Any]:

@@ -29,10 +29,15 @@ OURS = (
     "torch_binary_classifier.preparation.CategoriesAsTexts",
     "torch_binary_classifier.preparation.TimesAsNumbers",
 )
-# What fitted imputers and searches hold beside the estimators that skops knows.
+# What imputers, searches and calibrated classifiers hold beside the estimators that
+# skops knows.
 _OF_OTHERS = (
     "numpy.dtype",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.compose._column_transformer._RemainderColsList",  # of 1.6
+    "sklearn.metrics._scorer._CurveScorer",
     "sklearn.metrics._scorer._PassthroughScorer",
     "sklearn.metrics._scorer._Scorer",
     "sklearn.model_selection._split.KFold",
