@@ -6,7 +6,7 @@ import copy
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,11 @@ from torch_binary_classifier.persistence.manifest import (
     describe_model,
     written_manifest,
 )
-from torch_binary_classifier.persistence.model_file import ModelFile, read_model_file
+from torch_binary_classifier.persistence.model_file import (
+    ModelFile,
+    naming,
+    read_model_file,
+)
 from torch_binary_classifier.persistence.replacement import (
     check_writable,
     replaced_file,
@@ -136,7 +140,8 @@ def save(
         del bare._manifest
     is_skops = Path(path).suffix.lower() == SAFE_SUFFIX
     kind, home = ("skops", skops_file) if is_skops else ("joblib", joblib_file)
-    payload = _naming(path, lambda: home.dump(bare))
+    with naming(path):
+        payload = home.dump(bare)
     data = home.sealed(payload, written_manifest(described, kind, payload), key)
     with replaced_file(path, n_bytes=len(data)) as file:
         file.write(data)
@@ -261,25 +266,15 @@ def load(
     return model
 
 
-def _naming(path: str | os.PathLike[str], work: Callable[[], bytes]) -> bytes:
-    """Do what may complain of a file without its name."""
-    try:
-        return work()
-    except ModelFileError as error:
-        msg = f"{path} must be {error}"
-        raise type(error)(msg) from error
-
-
 def _loaded(path: str | os.PathLike[str], file: ModelFile) -> Any:
     """Return the model of a file that is verified as far as it can be."""
     try:
-        with warnings.catch_warnings():
+        with naming(path), warnings.catch_warnings():
             if file.manifest is not None:  # `_tested` says it once, for all packages
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
             return file.load()
-    except ModelFileError as error:
-        msg = f"{path} must be {error}"
-        raise type(error)(msg) from error
+    except ModelFileError:
+        raise
     # A pickle can raise any exception whatever.
     except Exception as error:
         kind = ModelFileError if _lacks_something(error) else CorruptModelError

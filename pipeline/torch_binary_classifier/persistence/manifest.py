@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -169,15 +169,21 @@ def written_manifest(described: Mapping[str, Any], kind: str, payload: bytes) ->
 
 def last_step(model: Any) -> Any:
     """Return the classifier at the end of a pipeline, of a search and the like."""
-    model = getattr(model, "best_estimator_", model)
-    steps = getattr(model, "steps", None)
-    last = steps[-1][1] if steps else model
+    steps = _steps(model)
+    last = steps[-1][1] if steps else getattr(model, "best_estimator_", model)
     return getattr(last, "estimator_", last)
+
+
+def _steps(model: Any) -> Sequence[tuple[str, Any]]:
+    """Return the named steps of a pipeline, be it the best one of a search."""
+    steps: Sequence[tuple[str, Any]] = getattr(
+        getattr(model, "best_estimator_", model), "steps", ()
+    )
+    return steps
 
 
 def _structure(model: Any) -> dict[str, Any]:
     """Return what a model is made of."""
-    steps = getattr(getattr(model, "best_estimator_", model), "steps", ())
     parameters = model.get_params() if hasattr(model, "get_params") else {}
     best = {
         name: _plain(getattr(model, name))
@@ -186,7 +192,7 @@ def _structure(model: Any) -> dict[str, Any]:
     }
     return {
         "holds": type(model).__name__,
-        "steps": [[name, type(step).__name__] for name, step in steps],
+        "steps": [[name, type(step).__name__] for name, step in _steps(model)],
         "classes": _plain(getattr(model, "classes_", None)),
         "columns": _plain(getattr(model, "feature_names_in_", None)),
         "n_columns": _plain(getattr(model, "n_features_in_", None)),
@@ -250,11 +256,10 @@ def _input_scale(model: Any, X: Any) -> dict[str, Any] | None:
 
     step = -(-max(1, _n_rows(X)) // MOST_MEASURED_ROWS)
     rows = rows_of(X, slice(None, None, step))
-    before = getattr(getattr(model, "best_estimator_", model), "steps", ())[:-1]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for _, transformer in before:
+            for _, transformer in _steps(model)[:-1]:
                 if transformer not in (None, "passthrough"):
                     rows = transformer.transform(rows)
         sparse = scipy.sparse.issparse(rows)

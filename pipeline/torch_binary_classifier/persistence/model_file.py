@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,7 @@ from torch_binary_classifier.exceptions import (
 )
 from torch_binary_classifier.persistence import joblib_file, seal, skops_file
 
-__all__ = ["FORMAT", "READABLE_SINCE", "ModelFile", "read_model_file"]
+__all__ = ["FORMAT", "READABLE_SINCE", "ModelFile", "naming", "read_model_file"]
 
 # The format that is written, and the first version that can read it. One above 1 needs
 # a way to read those before it, see docs/model-files.md.
@@ -86,8 +88,26 @@ def read_model_file(
     except OSError as error:
         msg = f"{path} must be {_unreadable(error)}"
         raise ModelFileError(msg) from error
-    try:
+    with naming(path):
         return _verified(data, verify_with)
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let what complains of a file without its name say which file it is.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Raises
+    ------
+    ModelFileError
+        Of the kind that the block raises, its message behind "PATH must be".
+    """
+    try:
+        yield
     except ModelFileError as error:
         msg = f"{path} must be {error}"
         raise type(error)(msg) from error

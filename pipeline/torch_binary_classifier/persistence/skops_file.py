@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -168,13 +169,14 @@ def _damaged(error: Exception) -> str:
     return f"a whole skops file, got {type(error).__name__}: {error}."
 
 
-def _trusted() -> set[str]:
+@cache
+def _trusted() -> frozenset[str]:
     """Return the types that a file may name beside those that skops knows."""
     from sklearn.metrics import get_scorer, get_scorer_names
 
     functions = [get_scorer(name)._score_func for name in get_scorer_names()]
     scores = {f"{function.__module__}.{function.__name__}" for function in functions}
-    return {*OURS, *_OF_OTHERS, *scores}
+    return frozenset([*OURS, *_OF_OTHERS, *scores])
 
 
 def _strange(data: bytes) -> str:
