@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.kinds import is_numeric, is_text
@@ -46,6 +47,9 @@ class Chunk:
         The cells; text in a CSV file, whatever the type in a Parquet file.
     read_fraction : float
         How much of the file ends with this chunk, roughly, 0 to 1.
+    rows : ndarray of shape (n_rows,) or None, default=None
+        Positions in the file of all rows, where these are not consecutive because
+        some between them are left out.
     """
 
     source: str
@@ -53,6 +57,55 @@ class Chunk:
     n_rows: int
     columns: Mapping[str, Any]
     read_fraction: float
+    rows: NDArray[np.int64] | None = None
+
+    def row(self, position: int) -> int:
+        """Return the position in the file of one of the chunk's rows.
+
+        Parameters
+        ----------
+        position : int
+            Its position in the chunk, counted from 0.
+
+        Returns
+        -------
+        int
+            Counted from 0.
+        """
+        return (
+            self.first_row + position if self.rows is None else int(self.rows[position])
+        )
+
+    @property
+    def all_rows(self) -> NDArray[np.int64]:
+        """Return the positions in the file of all rows."""
+        if self.rows is not None:
+            return self.rows
+        return np.arange(self.first_row, self.first_row + self.n_rows)
+
+    def taken(self, chosen: NDArray[np.bool_] | slice) -> Chunk:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        chosen : ndarray of bool of shape (n_rows,) or slice
+            Which; a slice is of step 1.
+
+        Returns
+        -------
+        Chunk
+            Those.
+        """
+        rows = self.all_rows[chosen]
+        if isinstance(chosen, slice):
+            columns = {name: cells[chosen] for name, cells in self.columns.items()}
+        else:
+            kept = pa.array(chosen)
+            columns = {n: cells.filter(kept) for n, cells in self.columns.items()}
+        first_row = int(rows[0]) if len(rows) else self.first_row
+        return replace(
+            self, first_row=first_row, n_rows=len(rows), columns=columns, rows=rows
+        )
 
     def kind(self, name: str) -> Literal["numeric", "text", "empty"]:
         """Return what the cells of a column are.
@@ -190,7 +243,7 @@ class Chunk:
         cells = self.columns[name]
         missing = where_missing(cells).to_numpy(zero_copy_only=False)
         if missing.any():
-            rows = (self.first_row + np.flatnonzero(missing)).tolist()
+            rows = self.all_rows[missing].tolist()
             msg = (
                 f"column {name!r} of {self.source} must have a label in every row, "
                 f"got none in rows {listed(rows, n_shown=5)} ({ROW_COUNT})."
@@ -223,7 +276,7 @@ class Chunk:
             position = first_non_number(cells)
             msg = (
                 f"column {name!r} of {self.source} must hold numbers, got "
-                f"{cells[position].as_py()!r} in row {self.first_row + position} "
+                f"{cells[position].as_py()!r} in row {self.row(position)} "
                 f"({ROW_COUNT})."
             )
             raise TableError(msg) from error
@@ -236,7 +289,7 @@ class Chunk:
             msg = (
                 f"column {name!r} of {self.source} must hold numbers between "
                 f"{-LARGEST_NUMBER:.3g} and {LARGEST_NUMBER:.3g}, got "
-                f"{float(values[position])!r} in row {self.first_row + position} "
+                f"{float(values[position])!r} in row {self.row(position)} "
                 f"({ROW_COUNT})."
             )
             raise TableError(msg)

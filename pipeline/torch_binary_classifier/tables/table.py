@@ -3,14 +3,73 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.tables.bad_rows import BadRow, Place
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.wording import listed
 
-__all__ = ["Table", "check_columns"]
+__all__ = ["Part", "Table", "check_columns"]
+
+
+class Part(Protocol):
+    """Consecutive rows of a file, read apart from all others.
+
+    Parts can be pickled and read in another process that sees the same files.
+
+    Attributes
+    ----------
+    first_row : int
+        Position in the file of its first record, counted from 0.
+    n_rows : int
+        How many records it has, bad ones included.
+    digest : str
+        What changes if the rows change.
+    read_fraction : float
+        How much of the file ends with this part, roughly, 0 to 1; NaN of a pipe.
+    """
+
+    first_row: int
+    n_rows: int
+    digest: str
+    read_fraction: float
+
+    def read(
+        self, columns: Sequence[str], types: Mapping[str, Any]
+    ) -> Iterator[tuple[Chunk, list[BadRow]]]:
+        """Yield the records in order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            The columns to read; the others are skipped.
+        types : mapping of str to pyarrow.DataType
+            Columns that are better read as numbers at once, where the file has text.
+
+        Yields
+        ------
+        chunk : Chunk
+            The records that could be read. A column of ``types`` has that type, or is
+            text where some cell of the chunk is not of the type.
+        bad : list of BadRow
+            The others, in order.
+        """
+
+    def place(self, row: int) -> Place:
+        """Return where a record stands.
+
+        Parameters
+        ----------
+        row : int
+            Position in the file of one of the part's records, counted from 0.
+
+        Returns
+        -------
+        Place
+            Its line, its first byte and its text.
+        """
 
 
 class Table(Protocol):
