@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -10,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from torch_binary_classifier.scoring.columns import InputColumn
 from torch_binary_classifier.scoring.vocabulary import Vocabulary
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.missing import is_gap, is_missing_word
 
-__all__ = ["Cells", "distinct_cells", "read_cells"]
+__all__ = ["Cells", "chosen", "distinct_cells", "read_cells"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,14 @@ class Cells:
         How many hold a category that the model does not know.
     n_missing : int
         How many are missing.
+    is_unseen : ndarray of shape (n_rows,) or None, default=None
+        Which hold an unknown category, if some do.
     """
 
     values: np.ndarray[Any, Any]
     n_unseen: int
     n_missing: int
+    is_unseen: NDArray[np.bool_] | None = None
 
 
 def read_cells(chunk: Chunk, column: InputColumn) -> Cells:
@@ -88,8 +91,19 @@ def _categories(chunk: Chunk, column: InputColumn, vocabulary: Vocabulary) -> Ce
     distinct, positions = distinct_cells(chunk.scalars(column.name))
     found = [_resolved(cell, column, vocabulary) for cell in distinct]
     values = _array([value for value, _ in found], vocabulary)[positions]
-    counts = Counter(np.array([state for _, state in found])[positions].tolist())
-    return Cells(values, counts["unseen"], counts["missing"])
+    states = np.array([state for _, state in found])
+    is_missing = (states == "missing")[positions]
+    is_unseen = chosen(states == "unseen", positions)
+    n_unseen = 0 if is_unseen is None else int(is_unseen.sum())
+    return Cells(values, n_unseen, int(is_missing.sum()), is_unseen)
+
+
+def chosen(
+    is_chosen: NDArray[np.bool_], positions: NDArray[np.intp]
+) -> NDArray[np.bool_] | None:
+    """Return which rows hold one of the chosen cells, or None if no row does."""
+    found = is_chosen[positions] if is_chosen.any() else np.zeros(0, dtype=bool)
+    return found if found.any() else None
 
 
 def distinct_cells(cells: Any) -> tuple[list[object], np.ndarray[Any, Any]]:

@@ -40,6 +40,8 @@ class InputColumn:
         What the column held in training, if the model carries that.
     dtype : str
         In which type of pandas or NumPy the model was given it, if that is known.
+    time_format : str or None
+        How the texts of a column of times are written, if a step reads them.
     """
 
     name: str
@@ -52,6 +54,7 @@ class InputColumn:
     is_opaque: bool = False
     schema: ColumnSchema | None = None
     dtype: str = "object"
+    time_format: str | None = None
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ class _Entry:
     gaps: list[object] = field(default_factory=list)
     had_gaps: set[bool | None] = field(default_factory=set)
     is_opaque: bool = False
+    time_format: str | None = None
 
     def column(self) -> InputColumn:
         """Return what follows from all that was said."""
@@ -150,6 +151,7 @@ class _Entry:
             had_gaps=next((v for v in (True, False) if v in self.had_gaps), None),
             is_imputed=bool(self.gaps),
             is_opaque=self.is_opaque,
+            time_format=self.time_format,
         )
 
     def _gap(self) -> object:
@@ -310,8 +312,11 @@ def _follow_texts(_: Any, flows: _Flows) -> _Flows | None:
     return [flow and replace(flow, fills=(*flow.fills, MISSING)) for flow in flows]
 
 
-def _follow_times(_: Any, flows: _Flows) -> _Flows | None:
+def _follow_times(step: Any, flows: _Flows) -> _Flows | None:
     """Enter columns of times, which are read as they are written."""
+    for flow, time_format in zip(flows, step.time_formats_, strict=True):
+        if flow is not None:
+            flow.entry.time_format = time_format
     return _enter_taker(flows, "time")
 
 

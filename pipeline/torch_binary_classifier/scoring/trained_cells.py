@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.schemas import ColumnSchema, Times
-from torch_binary_classifier.scoring.cells import Cells, distinct_cells
+from torch_binary_classifier.scoring.cells import Cells, chosen, distinct_cells
 from torch_binary_classifier.scoring.columns import InputColumn
+from torch_binary_classifier.scoring.moments import parsed_moments, without_gaps
 from torch_binary_classifier.scoring.training_types import is_whole
 from torch_binary_classifier.scoring.vocabulary import Vocabulary
 from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
@@ -64,7 +65,9 @@ def read_as_trained(chunk: Chunk, column: InputColumn) -> Cells:
     assert schema is not None, "of columns with a schema only"
     values = _READERS[schema.kind](chunk, column, schema)
     typed = pa.array(values, from_pandas=True)
-    return Cells(values, _n_unseen(typed, column, schema), typed.null_count)
+    is_unseen = _unseen(typed, column, schema)
+    n_unseen = 0 if is_unseen is None else int(is_unseen.sum())
+    return Cells(values, n_unseen, typed.null_count, is_unseen)
 
 
 def _numbers(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
@@ -73,7 +76,9 @@ def _numbers(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
         return chunk.numbers(column.name)
     cells = chunk.columns[column.name]
     if is_text(cells.type):
-        words = _without_gaps(cells)
+        trimmed = pc.utf8_trim_whitespace(cells)
+        nothing = pa.scalar(None, trimmed.type)
+        words = pc.if_else(where_missing(cells), nothing, trimmed)
         with contextlib.suppress(pa.ArrowInvalid):  # Not all in plain digits.
             kind = pa.uint64() if column.dtype == "uint64" else pa.int64()
             return pc.cast(words, kind).to_numpy(zero_copy_only=False)
@@ -154,7 +159,7 @@ def _moments(cells: Any, times: Times) -> Any:
     """Return dates, or moments in the unit and zone of training."""
     target = pa.timestamp("s" if times.unit == "day" else times.unit, times.zone)
     if is_text(cells.type):
-        cells = _parsed(_without_gaps(cells), target)
+        cells = parsed_moments(without_gaps(cells), target)
     if not (pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type)):
         msg = f"{cells.type} is no type of dates"
         raise ValueError(msg)
@@ -162,15 +167,6 @@ def _moments(cells: Any, times: Times) -> Any:
         target = pa.date32()
     # Digits finer than the unit of training are cut off.
     return pc.cast(cells, target, safe=False)
-
-
-def _parsed(words: Any, target: Any) -> Any:
-    """Return texts as moments; those without a zone are taken for UTC."""
-    for unit in (target.unit, "us", "ns"):
-        for zone in dict.fromkeys((target.tz, None)):
-            with contextlib.suppress(pa.ArrowInvalid):
-                return pc.cast(words, pa.timestamp(unit, zone))
-    return pc.cast(words, target)
 
 
 def _durations(cells: Any, times: Times) -> Any:
@@ -209,26 +205,19 @@ def _as_array(typed: Any, column: InputColumn) -> Any:
     return values.astype("datetime64[s]") if is_date else values
 
 
-def _without_gaps(cells: Any) -> Any:
-    """Return texts without blanks around them, null where one stands for a gap."""
-    words = pc.utf8_trim_whitespace(cells)
-    is_gone = pc.or_(
-        where_missing(cells), pc.fill_null(pc.equal(pc.utf8_lower(words), "nat"), False)
-    )
-    return pc.if_else(is_gone, pa.scalar(None, words.type), words)
-
-
-def _n_unseen(cells: Any, column: InputColumn, schema: ColumnSchema) -> int:
-    """Return how many cells hold a category that training never saw."""
+def _unseen(
+    cells: Any, column: InputColumn, schema: ColumnSchema
+) -> NDArray[np.bool_] | None:
+    """Return which cells hold a category that training never saw, if any does."""
     known, vocabulary = schema.known, column.vocabulary
     if known is None and vocabulary is None:
-        return 0
+        return None
     distinct, positions = distinct_cells(cells)
     is_unseen = [
         not (is_gap(cell) or _is_known(cell, schema.kind, known, vocabulary))
         for cell in distinct
     ]
-    return int(np.array(is_unseen)[positions].sum())
+    return chosen(np.array(is_unseen), positions)
 
 
 def _is_known(

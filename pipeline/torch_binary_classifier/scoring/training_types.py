@@ -178,7 +178,7 @@ def _in_plain_type(values: Any, dtype: np.dtype[Any]) -> Any:
     if values.dtype.kind not in "iufbO":
         return values
     if dtype.kind == "f":
-        return values.astype(dtype)
+        return values.astype(dtype, copy=False)
     if values.dtype == object and any(map(is_gap, values)):
         return values
     with np.errstate(invalid="ignore"):

@@ -31,9 +31,20 @@ def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
         1.7 and before takes no Table.
     """
     if PANDAS is not None:
+        if all(column.dtype == np.float64 for column in columns.values()):
+            return _frame_of_numbers(columns, PANDAS)
         # Given the arrays alone, pandas 3 would turn a missing text None into NaN.
         series = {n: PANDAS.Series(c, dtype=c.dtype) for n, c in columns.items()}
         return PANDAS.DataFrame(series)
     return pa.table(
         {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
     )
+
+
+def _frame_of_numbers(columns: Mapping[str, np.ndarray[Any, Any]], pandas: Any) -> Any:
+    """Return a DataFrame of one block, which pandas need not put together again."""
+    n_rows = len(next(iter(columns.values()), ()))
+    block = np.empty((len(columns), n_rows))
+    for row, column in zip(block, columns.values(), strict=True):
+        row[:] = column
+    return pandas.DataFrame(block.T, columns=list(columns), copy=False)
