@@ -4,8 +4,8 @@
     python benchmarks/scoring.py --rows 1000000 --repeats 1
     python benchmarks/scoring.py --memory
 
-Ten million rows of 20 numbers, in CSV and in Parquet, are read, scored and written in the
-format that they were read in:
+Ten million rows of 20 numbers, in CSV and in Parquet, are read, scored and written in
+the format that they were read in:
 
     score_table     one member of (100,) behind a StandardScaler, one file out
     score_table, folder
@@ -297,11 +297,11 @@ def compare(options: argparse.Namespace) -> list[dict[str, Any]]:
     import contestants as arena
 
     paths, models = make_inputs(options.rows), make_models(options.default)
-    names = (
-        ["score_table", "score_table, folder", "predict_proba"]
+    names = ["score_table", "score_table, folder"]
+    names += (
+        ["predict_proba"]
         if options.default
-        else ["score_table", "score_table, folder", "pandas"]
-        + ["no model", "no model, in memory"]
+        else ["pandas", "no model", "no model, in memory"]
     )
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for repeat in range(options.repeats):

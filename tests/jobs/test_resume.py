@@ -127,7 +127,7 @@ def test_output_that_was_changed_is_found(model, data, tmp_path, name):
     score_table(model, data, out)
     file = out if out.is_file() else out / "part-00000.parquet"
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(OutputError, match="must be as it was written.*restart"):
+    with pytest.raises(OutputError, match=r"must be as it was written.*restart"):
         score_table(model, data, out)
     score_table(model, data, out, restart=True)
     assert len(scored(out)) == 1_000

@@ -88,9 +88,7 @@ def test_keep_all_threshold_and_logit(model, data, frame, tmp_path):
     np.testing.assert_allclose(found.logit, odds, rtol=1e-9)
 
 
-def test_standard_input_is_scored_and_resumed(
-    model, data, frame, tmp_path, monkeypatch
-):
+def test_standard_input_is_scored_and_resumed(model, data, tmp_path, monkeypatch):
     if data.suffix != ".csv":
         pytest.skip("is no text")
 
@@ -130,7 +128,7 @@ def test_model_of_arrays_takes_columns_by_position(tmp_path):
         scored(out).probability, model.predict_proba(X)[:, 1], rtol=1e-14
     )
     assert any("position" in note for note in summary.notes)
-    with pytest.raises(TableError, match="must have 3 columns.*got 4"):
+    with pytest.raises(TableError, match=r"must have 3 columns.*got 4"):
         score_table(model, path, tmp_path / "more.parquet")
 
 
@@ -179,13 +177,13 @@ def test_keep_of_an_added_name_is_refused(model, tmp_path, frame):
     path = tmp_path / "rows.csv"
     table = pa.Table.from_pandas(frame.assign(_row=1), preserve_index=False)
     pa_csv.write_csv(table, path)
-    with pytest.raises(ValueError, match="keep must be .* got '_row'"):
+    with pytest.raises(ValueError, match=r"keep must be .* got '_row'"):
         score_table(model, path, tmp_path / "out", keep="all")
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out.tsv", "out.csv.gz", "out.arrow"])
 def test_other_endings_are_no_folders(model, data, tmp_path, name):
-    with pytest.raises(ValueError, match="out must end in .csv, .parquet, .pq, or be"):
+    with pytest.raises(ValueError, match=r"out must end in .csv, .parquet, .pq, or be"):
         score_table(model, data, tmp_path / name)
 
 
@@ -201,7 +199,7 @@ def test_output_that_is_there_is_not_replaced(model, data, tmp_path):
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     for restart in (False, True):
-        with pytest.raises(OutputError, match="must (be a new|hold nothing but)"):
+        with pytest.raises(OutputError, match=r"must (be a new|hold nothing but)"):
             score_table(model, data, folder, restart=restart)
     assert (folder / "mine.txt").read_text() == "mine"
     file = tmp_path / "plain"

@@ -76,7 +76,7 @@ def opened(
         columns = (
             _by_position(table, expected, keep)
             if expected.is_positional
-            else {name: name for name in expected.names}
+            else {name: name for name in expected.columns.names}
         )
         wanted = dict.fromkeys([*columns.values(), *kept_columns(table, keep)])
         check_columns(table, list(wanted))
@@ -94,18 +94,18 @@ def kept_columns(table: Table, keep: Sequence[str] | Literal["all"]) -> tuple[st
 def _by_position(
     table: Table, expected: Expected, keep: Sequence[str] | Literal["all"]
 ) -> dict[str, str]:
-    """Return the columns of a file by their order, those to keep put aside if needed."""
-    names = list(table.names)
-    if len(names) != len(expected.names) and keep != "all":
+    """Return the columns of a file by their order, without those to keep if need be."""
+    names, wanted = list(table.names), expected.columns.names
+    if len(names) != len(wanted) and keep != "all":
         names = [name for name in names if name not in keep]
-    if len(names) != len(expected.names):
+    if len(names) != len(wanted):
         msg = (
-            f"{table.source} must have {len(expected.names)} columns, as the model was "
-            f"trained on so many without names, got {len(names)}. Columns of --keep "
-            "are put aside."
+            f"{table.source} must have {len(wanted)} columns, as the model was trained "
+            f"on so many without names, got {len(names)}. Those of keep (--keep) are "
+            "put aside."
         )
         raise TableError(msg)
-    return dict(zip(expected.names, names, strict=True))
+    return dict(zip(wanted, names, strict=True))
 
 
 def kept_types(files: Sequence[InputFile], keep: Any) -> dict[str, Any]:

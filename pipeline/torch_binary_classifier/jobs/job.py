@@ -23,7 +23,7 @@ from torch_binary_classifier.jobs.plan import differences
 from torch_binary_classifier.jobs.record import PartRecord, read_record, write_json
 from torch_binary_classifier.jobs.summary import ScoreSummary, rejected_kinds
 from torch_binary_classifier.persistence.replacement import remove_leftovers
-from torch_binary_classifier.scoring.counts import merged_counts
+from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
 from torch_binary_classifier.scoring.drift import column_shares, drift_findings
 from torch_binary_classifier.scoring.expected import Expected
 from torch_binary_classifier.tables.chunk import ROW_COUNT
@@ -260,7 +260,7 @@ class _Taken:
         self.records: list[PartRecord] = []
         self.n_rows = 0
         self.n_rejected = 0
-        self._counts: dict[str, Any] = {}
+        self._counts: dict[str, ColumnCounts] = {}
 
     def add(self, one: Done) -> None:
         """Take in a part, unless too many records were rejected by now."""
@@ -270,7 +270,7 @@ class _Taken:
         self.records.append(one)
         self.n_rows += one.n_rows
         self.n_rejected += one.n_rejected
-        self._counts = merged_counts(self._counts, one.counts)
+        self._counts = merged_counts([self._counts, one.counts])
         number = self._job.limit.number
         if number is not None and self.n_rejected > number:
             raise TableError(self._limit_message(self.n_rejected, None))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from torch_binary_classifier.jobs.place import OutputPlace
 from torch_binary_classifier.jobs.record import PartRecord, write_json
 from torch_binary_classifier.persistence.replacement import written_file
-from torch_binary_classifier.scoring.counts import merged_counts
+from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
 from torch_binary_classifier.scoring.row_scorer import RowScorer, ScoredRows
 from torch_binary_classifier.tables.bad_rows import BadRow
 from torch_binary_classifier.tables.chunk import Chunk
@@ -198,12 +198,12 @@ class _Found:
     def __init__(self, task: PartTask) -> None:
         self.task = task
         self.bad: list[BadRow] = []
-        self.counts: dict[str, Any] = {}
+        self.counts: dict[str, ColumnCounts] = {}
 
     def add(self, bad: list[BadRow], scored: ScoredRows) -> None:
         """Take in a chunk, its bad records in order of rows."""
         self.bad += sorted([*bad, *scored.bad], key=lambda one: one.row)
-        self.counts = merged_counts(self.counts, scored.counts)
+        self.counts = merged_counts([self.counts, scored.counts])
 
 
 class _Rejects:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,7 +138,7 @@ def _stamp(path: str) -> dict[str, Any]:
         return {"path": path, "size": None, "modified": None}
     found = Path(path).stat()
     return {
-        "path": os.path.abspath(path),
+        "path": str(Path(path).resolve()),
         "size": found.st_size,
         "modified": found.st_mtime_ns,
     }

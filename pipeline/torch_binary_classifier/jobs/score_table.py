@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import joblib
 import pyarrow as pa
+from torch_binary_classifier.tables.inputs import table_paths
 
-from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.jobs.engines import ENGINES, in_dask, in_threads
 from torch_binary_classifier.jobs.inputs import (
     InputFile,
@@ -28,7 +28,6 @@ from torch_binary_classifier.schemas import TableSchema
 from torch_binary_classifier.scoring.expected import expected_columns
 from torch_binary_classifier.scoring.row_scorer import RowScorer
 from torch_binary_classifier.tables.csv_format import CsvFormat
-from torch_binary_classifier.tables.inputs import table_paths
 from torch_binary_classifier.tables.table import PART_BYTES
 from torch_binary_classifier.wording import shown
 
@@ -223,7 +222,7 @@ def _output_schema(files: Sequence[InputFile], keep: Any, scorer: RowScorer) -> 
         *([("_file", pa.string())] if len(files) > 1 else []),
         (ROW, pa.int64()),
         ("probability", pa.float64()),
-        *([("logit", pa.float64())] if scorer.with_logits else []),
+        *([("logit", pa.float64())] if scorer.predictor.with_logits else []),
         ("prediction", scorer.label_type),
     ]
     check_kept(list(kept), [name for name, _ in added])
