@@ -1,5 +1,6 @@
 """A small model, its tables, and what a job leaves behind."""
 
+
 import hashlib
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from builders import mlp
+from builders import network
 from torch_binary_classifier import load, save
 
 N_ROWS = 1_000
@@ -38,7 +39,7 @@ def trained(tmp_path_factory):
         (OneHotEncoder(handle_unknown="ignore"), ["city"]),
         (StandardScaler(), ["age", "pulse"]),
     )
-    model = make_pipeline(columns, mlp(max_iter=5, random_state=0))
+    model = make_pipeline(columns, network())
     model.fit(frame, frame.pulse * frame.age > 92 * 55)
     path = tmp_path_factory.mktemp("model") / "model.joblib"
     save(model, path, X=frame)

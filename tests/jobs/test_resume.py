@@ -47,7 +47,7 @@ def test_ended_job_is_continued_to_the_same_bytes(model, data, tmp_path, name):
     out.parent.mkdir()
     score_table(model, data, whole, **PARTS)
     begin(model, data, out)
-    done = [path.name for path in (out.with_name(f"{name}.parts/records")).iterdir()]
+    done = list((OutputPlace(out).work / "records").iterdir())
     summary = score_table(model, data, out, **PARTS)
     assert 3 <= summary.n_kept_parts <= len(done) + 1
     assert digest(out) == digest(whole)
@@ -215,7 +215,7 @@ class TestRejects:
         # What was done is kept for one who allows more.
         summary = score_table(model, bad, out, max_bad_records=3, **parts)
         assert summary.n_rejected == 3
-        assert bool(summary.n_kept_parts) == bool(parts)
+        assert bool(summary.n_kept_parts) == bool(parts or limit == "0.2%")
 
 
 def test_drift_may_fail_the_job(model, tmp_path):

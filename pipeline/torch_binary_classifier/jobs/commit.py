@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,12 @@ import pyarrow as pa
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.jobs.part_scorer import ROW
 from torch_binary_classifier.jobs.place import SUCCESS, OutputPlace
-from torch_binary_classifier.jobs.record import PartRecord, digest_of, write_json
+from torch_binary_classifier.jobs.record import (
+    PartRecord,
+    digest_of,
+    read_json,
+    write_json,
+)
 from torch_binary_classifier.persistence.replacement import (
     replaced_file,
     sync_folder,
@@ -179,10 +182,7 @@ def read_success(place: OutputPlace) -> dict[str, Any] | None:
     dict or None
         The content of its success file.
     """
-    with contextlib.suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(place.success.read_bytes())
-        return found
-    return None
+    return read_json(place.success)
 
 
 def check_finished(place: OutputPlace, success: Mapping[str, Any]) -> None:

@@ -20,11 +20,20 @@ from torch_binary_classifier.jobs.part_scorer import (
 )
 from torch_binary_classifier.jobs.place import SUCCESS, OutputPlace
 from torch_binary_classifier.jobs.plan import differences
-from torch_binary_classifier.jobs.record import PartRecord, read_record, write_json
-from torch_binary_classifier.jobs.summary import ScoreSummary, rejected_kinds
+from torch_binary_classifier.jobs.record import (
+    PartRecord,
+    read_json,
+    read_record,
+    write_json,
+)
+from torch_binary_classifier.jobs.summary import (
+    ScoreSummary,
+    column_shares,
+    rejected_kinds,
+)
 from torch_binary_classifier.persistence.replacement import remove_leftovers
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
-from torch_binary_classifier.scoring.drift import column_shares, drift_findings
+from torch_binary_classifier.scoring.drift import drift_findings
 from torch_binary_classifier.scoring.expected import Expected
 from torch_binary_classifier.tables.chunk import ROW_COUNT
 from torch_binary_classifier.wording import listed
@@ -86,7 +95,7 @@ class Job:
         OutputError
             If something else is there, or has been begun, and nobody said to restart.
         """
-        success, begun = read_success(self.place), _read_plan(self.place)
+        success, begun = read_success(self.place), read_json(self.place.plan)
         if restart:
             self._check_replaceable(success)
             self.place.clear_work()
@@ -288,7 +297,7 @@ class _Taken:
             self.n_rejected,
             rejected_kinds(self.records),
             job.ignored,
-            column_shares(self._counts, job.expected, n_scored),
+            column_shares(self._counts, job.expected),
             tuple(drift_findings(self._counts, job.expected, n_scored)),
             tuple(job.expected.notes),
             job.n_kept,
@@ -345,11 +354,3 @@ def _check_rows(task: PartTask, source: str, first_row: int, digest: str) -> Non
             f"from row {part.first_row} on. {ANEW}"
         )
         raise OutputError(msg)
-
-
-def _read_plan(place: OutputPlace) -> dict[str, Any] | None:
-    """Return the plan of the unfinished work; None if there is none."""
-    with contextlib.suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(place.plan.read_bytes())
-        return found
-    return None

@@ -13,7 +13,7 @@ from torch_binary_classifier.jobs.place import OutputPlace
 from torch_binary_classifier.persistence.replacement import telling, written_file
 from torch_binary_classifier.scoring.counts import ColumnCounts
 
-__all__ = ["PartRecord", "digest_of", "read_record", "write_json"]
+__all__ = ["PartRecord", "digest_of", "read_json", "read_record", "write_json"]
 
 READ_BYTES = 1 << 20
 
@@ -87,8 +87,28 @@ class PartRecord:
 
 def read_record(path: Path) -> PartRecord | None:
     """Return a part's record; None if there is none, or none that is whole."""
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-        return PartRecord.from_dict(json.loads(path.read_bytes()))
+    plain = read_json(path)
+    with contextlib.suppress(KeyError, TypeError):
+        return None if plain is None else PartRecord.from_dict(plain)
+    return None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the plain values of a file; None if there is none, or none that is whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict or None
+        Its content.
+    """
+    with telling(path), contextlib.suppress(FileNotFoundError, ValueError):
+        found = json.loads(path.read_bytes())
+        return found if isinstance(found, dict) else None
     return None
 
 

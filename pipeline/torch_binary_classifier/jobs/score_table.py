@@ -15,8 +15,10 @@ from torch_binary_classifier.jobs.engines import ENGINES, in_dask, in_threads
 from torch_binary_classifier.jobs.inputs import (
     InputFile,
     check_kept,
+    kept_columns,
     kept_types,
     opened,
+    seen_in,
 )
 from torch_binary_classifier.jobs.job import Job, finished, run
 from torch_binary_classifier.jobs.limit import BadRecordLimit
@@ -24,6 +26,7 @@ from torch_binary_classifier.jobs.part_scorer import ROW, PartScorer
 from torch_binary_classifier.jobs.place import OutputPlace
 from torch_binary_classifier.jobs.plan import Settings, plan
 from torch_binary_classifier.jobs.summary import ScoreSummary
+from torch_binary_classifier.persistence.replacement import telling
 from torch_binary_classifier.schemas import TableSchema
 from torch_binary_classifier.scoring.expected import expected_columns
 from torch_binary_classifier.scoring.row_scorer import RowScorer
@@ -166,19 +169,24 @@ def score_table(
         if given not in CHOICES[name]:
             msg = f"{name} must be one of {list(CHOICES[name])}, got {shown(given)}."
             raise ValueError(msg)
+    if scheduler is not None and engine != "dask":
+        msg = f"scheduler must be None unless engine is 'dask', got {shown(scheduler)}."
+        raise ValueError(msg)
     _check_numbers(threshold, n_threads, part_bytes)
     limit = BadRecordLimit.of(max_bad_records)
     place = OutputPlace(Path(out))
     csv_format = CsvFormat(separator, encoding)
     kept = keep if keep == "all" else tuple(keep)
     settings = Settings(kept, threshold, logit, unseen, types, csv_format, part_bytes)
-    place.check()
+    with telling(place.out):
+        place.check()
     expected = expected_columns(model, schema)
     paths = table_paths([data] if isinstance(data, str | os.PathLike) else data)
     files = list(opened(paths, expected, csv_format, kept))
+    expected = seen_in(files, expected)
     scorer = RowScorer(
         model,
-        expected.seen_in([file.table for file in files]),
+        expected,
         threshold=threshold,
         unseen=unseen,
         types=types,
@@ -225,7 +233,7 @@ def _output_schema(files: Sequence[InputFile], keep: Any, scorer: RowScorer) -> 
         *([("logit", pa.float64())] if scorer.predictor.with_logits else []),
         ("prediction", scorer.label_type),
     ]
-    check_kept(list(kept), [name for name, _ in added])
+    check_kept(kept_columns(files[0].table, keep), [name for name, _ in added])
     return pa.schema([*kept.items(), *added])
 
 
@@ -244,10 +252,7 @@ def _run(
 ) -> ScoreSummary:
     """Do what is left of a job."""
     n_parallel = n_threads or joblib.cpu_count()
-    if scheduler is not None and engine != "dask":
-        msg = f"scheduler must be None unless engine is 'dask', got {shown(scheduler)}."
-        raise ValueError(msg)
-    with job.place.locked():
+    with telling(job.place.out), job.place.locked():
         if job.is_finished(restart):
             return finished(job)
         tasks = job.tasks()

@@ -6,7 +6,7 @@ it happens to lie in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,13 +46,15 @@ class FileColumn:
     has_gaps: bool
 
 
-def file_columns(table: Table, names: Sequence[str]) -> Mapping[str, FileColumn]:
-    """Return what a file says of some of its columns.
+def file_columns(
+    tables: Sequence[Table], names: Sequence[str]
+) -> Mapping[str, FileColumn]:
+    """Return what files say of some of their columns.
 
     Parameters
     ----------
-    table : Table
-        The file, of which these columns are read from end to end.
+    tables : sequence of Table
+        The files, of which these columns are read from end to end.
     names : sequence of str
         The columns.
 
@@ -66,7 +68,7 @@ def file_columns(table: Table, names: Sequence[str]) -> Mapping[str, FileColumn]
         return {}
     kinds: dict[str, set[str]] = {name: set() for name in names}
     gaps = dict.fromkeys(names, False)
-    for chunk in table.chunks(names):
+    for table, chunk in _chunks(tables, names):
         for name in names:
             cells = chunk.columns[name]
             if isinstance(table, ParquetTable):
@@ -77,6 +79,15 @@ def file_columns(table: Table, names: Sequence[str]) -> Mapping[str, FileColumn]
             kinds[name].add(_kind(words))
             gaps[name] |= n_missing > 0
     return {name: FileColumn(_common(kinds[name]), gaps[name]) for name in names}
+
+
+def _chunks(
+    tables: Sequence[Table], names: Sequence[str]
+) -> Iterator[tuple[Table, Chunk]]:
+    """Yield the rows of all tables."""
+    for table in tables:
+        for chunk in table.chunks(names):
+            yield table, chunk
 
 
 def read_as_file(chunk: Chunk, name: str, column: FileColumn) -> Cells:

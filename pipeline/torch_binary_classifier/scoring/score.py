@@ -142,7 +142,7 @@ def score_table(
         raise ValueError(msg)
     columns = input_columns(estimator)
     table = open_table(data, separator=separator, encoding=encoding)
-    reading = _Reading(columns, file_columns(table, columns.of_kind("file")))
+    reading = _Reading(columns, file_columns([table], columns.of_kind("file")))
     with (
         replaced_file(out) as file,
         open_writer(file, suffix, _output_schema(estimator)) as writer,

@@ -120,6 +120,10 @@ class CsvTable:
         """
         return self._parts(part_bytes)
 
+    def type_of(self, name: str) -> Any:  # noqa: ARG002
+        """Return the type of a column's cells, which is text."""
+        return pa.string()
+
     def _parts(self, part_bytes: int) -> Iterator[CsvPart]:
         """Yield parts of at least some bytes but for the last."""
         opened = self._taken() if self._is_pipe else self._open()
