@@ -86,7 +86,7 @@ class CsvTable:
             If the last line has no end: its last cell may have been cut.
         """
         check_columns(self, columns)
-        for part in self._parts(csv_rows.BLOCK_BYTES):
+        for part in self.parts(csv_rows.BLOCK_BYTES):
             for chunk, wrong in part.read_rows(columns, {}):
                 if wrong:
                     row, what = wrong[0]
@@ -118,10 +118,6 @@ class CsvTable:
         TableWarning
             If the last line has no end: its last cell may have been cut.
         """
-        return self._parts(part_bytes)
-
-    def _parts(self, part_bytes: int) -> Iterator[CsvPart]:
-        """Yield parts of at least some bytes but for the last."""
         opened = self._taken() if self._is_pipe else self._open()
         file = self._file(opened.stream)
         with opened.stream, self._telling(opened.rows):
