@@ -105,7 +105,7 @@ def test_what_names_nothing_is_told(given, match):
         (["in/b.csv", "in"], "got 'in/b.csv' twice"),
         (
             ["in/deep", "in/deep/../deep/*.csv"],
-            r"got 'in/deep/\.\./deep/y\.csv' and 'in/deep/y\.csv', which is the same\.$",
+            r"got 'in/deep/\.\./deep/y\.csv' and 'in/deep/y\.csv', which is the same",
         ),
         (["-", "-"], "got '-' twice"),
     ],

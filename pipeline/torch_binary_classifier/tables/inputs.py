@@ -79,10 +79,12 @@ def _named(given: str) -> list[str]:
 
 
 def _fitting(pattern: str) -> Iterator[str]:
-    """Yield the tables, and those in the folders, that a pattern fits."""
+    """Yield the tables that a pattern fits, the hidden ones only if it says so."""
+    said = set(Path(pattern).parts)
     for found in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
         path = Path(found)
-        if path.is_file() and _is_table(path):
+        hidden = {part for part in path.parts if part.startswith(HIDDEN)}
+        if hidden <= said and path.is_file() and _is_table(path):
             yield found
 
 
@@ -99,9 +101,7 @@ def _in_folder(folder: Path) -> Iterator[str]:
 
 def _is_table(path: Path) -> bool:
     """Return whether a file's name is one of a table."""
-    return path.name.lower().endswith(READ_SUFFIXES) and not path.name.startswith(
-        HIDDEN
-    )
+    return path.name.lower().endswith(READ_SUFFIXES)
 
 
 def _again(before: str, path: str) -> str:
