@@ -110,8 +110,9 @@ ROOMS = {
             "schemas",
             "persistence",
             "preparation",
+            "positive",
         ),
-        others=("numpy", "pyarrow", "sklearn"),
+        others=("numpy", "pyarrow", "scipy", "sklearn"),
     ),
     "cli": Room(
         ours=(
