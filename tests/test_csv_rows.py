@@ -174,33 +174,39 @@ def test_misplaced_quotes_are_told_with_their_row(tmp_path, text, message, block
 
 
 @pytest.mark.parametrize("size", [1, 5, WHOLE])
-def test_blocks_hold_whole_rows_and_know_their_number(monkeypatch, size):
+def test_blocks_hold_whole_rows_and_know_their_place(monkeypatch, size):
     monkeypatch.setattr(csv_rows, "BLOCK_BYTES", size)
-    blocks = rows_of(b'x;y\n1;"a\n"\n\n2;b\n3;c', ";")
-    assert b"".join(block.content for block in blocks) == b'1;"a\n"\n\n2;b\n3;c\n'
-    n_done = 0
+    content = b'x;y\n1;"a\n"\n\n2;b\n3;c'
+    blocks = rows_of(content, ";")
+    n_rows = 0
     for block in blocks:
-        assert block.first_row == n_done
-        n_done += block.n_rows
-    assert n_done == 3
-    assert [block.ends_open for block in blocks][-1]
+        assert content[block.offset :].startswith(block.content)
+        assert block.first_line == content[: block.offset].count(b"\n")
+        assert block.first_row == n_rows
+        n_rows += block.n_rows
+    assert n_rows == 3
+    assert [block.ends_open for block in blocks] == [False] * (len(blocks) - 1) + [True]
 
 
-def test_a_row_without_end_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 16)
+@pytest.mark.parametrize("size", [1, 16, WHOLE])
+def test_a_row_without_end_is_not_waited_for(monkeypatch, size):
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", size)
     monkeypatch.setattr(csv_rows, "LONGEST_ROW_BYTES", 40)
     stream = io.BytesIO(b'x\n1\n2\n"' + b"a\n" * 1000)
     reader = RowReader(stream, ",")
     reader.header()
-    with pytest.raises(RowError) as caught:
-        list(reader.blocks())
-    assert (caught.value.rule, caught.value.row) == ("have rows of at most 40 bytes", 2)
-    assert stream.tell() < 100
+    rows, wrong = 0, []
+    for block in reader.blocks():
+        wrong += [(rows + one.row, one.wrong.kind) for one in block.wrong]
+        rows += block.n_rows
+    assert (rows, wrong) == (1002, [(2, "quote")])
 
 
 def test_names_without_end_are_not_waited_for(monkeypatch):
-    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(csv_rows, "HEAD_BYTES", 16)
     monkeypatch.setattr(csv_rows, "LONGEST_ROW_BYTES", 40)
+    stream = io.BytesIO(b"x" * 1000)
     with pytest.raises(RowError) as caught:
-        rows_of(b"x" * 1000)
-    assert caught.value.row == -1
+        RowReader(stream, ",").header()
+    assert caught.value.wrong.rule == "have rows of at most 40 bytes"
+    assert stream.tell() < 100

@@ -1,9 +1,8 @@
-"""CSV files as chunks of named columns of text; parsed by pyarrow, block by block."""
+"""CSV files: their names, their parts, and their chunks of text; holds no types."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,20 +13,21 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from torch_binary_classifier.exceptions import TableError, TableWarning
+from torch_binary_classifier.tables import csv_rows
 from torch_binary_classifier.tables.chunk import ROW_COUNT, Chunk
+from torch_binary_classifier.tables.csv_cells import CellReader
 from torch_binary_classifier.tables.csv_format import CsvFormat
+from torch_binary_classifier.tables.csv_parts import CsvFile, CsvPart
+from torch_binary_classifier.tables.csv_records import Wrong
 from torch_binary_classifier.tables.csv_rows import RowBlock, RowError, RowReader
+from torch_binary_classifier.tables.csv_scan import Scan
 from torch_binary_classifier.tables.streams import TextStream, shown_path, telling
-from torch_binary_classifier.tables.table import check_columns
-from torch_binary_classifier.wording import one_line
+from torch_binary_classifier.tables.table import PART_BYTES, check_columns
 
 __all__ = ["CsvTable"]
 
 # What else often stands between two cells, by the name that one says to it.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-_SHORT_ROW = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) .*, got (\d+)")
-_FAILED_ROW = re.compile(r"In CSV column #\d+: Row #(\d+): .*UTF8")
 
 
 class CsvTable:
@@ -36,7 +36,8 @@ class CsvTable:
     Parameters
     ----------
     path : str or path
-        The file, compressed if its name ends in ``.gz``; ``-`` is standard input.
+        The file, compressed if its name ends in ``.gz`` or ``.zst``; ``-`` is standard
+        input.
     csv_format : CsvFormat, default=CsvFormat()
         Separator and encoding.
 
@@ -85,25 +86,61 @@ class CsvTable:
             If the last line has no end: its last cell may have been cut.
         """
         check_columns(self, columns)
+        for part in self._parts(csv_rows.BLOCK_BYTES):
+            for chunk, wrong in part.read_rows(columns, {}):
+                if wrong:
+                    row, what = wrong[0]
+                    raise TableError(self._wrong_message(what, row))
+                yield chunk
+
+    def parts(self, part_bytes: int = PART_BYTES) -> Iterator[CsvPart]:
+        """Yield the rows in parts, as `Table` says, in one pass over the file.
+
+        Parameters
+        ----------
+        part_bytes : int, default=16 MiB
+            About how many bytes of text a part has. It is held in memory as long as
+            the part is.
+
+        Yields
+        ------
+        CsvPart
+            At least one record.
+
+        Raises
+        ------
+        TableError
+            If the file cannot be read, is no text of its encoding any more, or is
+            a pipe that was read before.
+
+        Warns
+        -----
+        TableWarning
+            If the last line has no end: its last cell may have been cut.
+        """
+        return self._parts(part_bytes)
+
+    def _parts(self, part_bytes: int) -> Iterator[CsvPart]:
+        """Yield parts of at least some bytes but for the last."""
         opened = self._taken() if self._is_pipe else self._open()
+        file = self._file(opened.stream)
         with opened.stream, self._telling(opened.rows):
             if opened.names != self.names:
                 msg = f"{self.source} must stay as it is while it is read, got other "
                 raise TableError(msg + "names than before.")
             if opened.ends_open:
                 self._warn("its line of names may be cut")
-            positions = [self.names.index(name) for name in columns]
-            for block in opened.rows.blocks():
-                cells = self._parsed(block, positions)
-                if block.ends_open:
-                    self._warn_of_last(block)
-                yield Chunk(
-                    self.source,
-                    block.first_row,
-                    block.n_rows,
-                    dict(zip(columns, cells, strict=True)),
-                    opened.stream.read_fraction,
-                )
+            for blocks in _gathered(opened.rows.blocks(part_bytes), part_bytes):
+                if blocks[-1].ends_open:
+                    self._warn_of_last(blocks[-1])
+                yield CsvPart(file, blocks, opened.stream.read_fraction)
+
+    def _file(self, stream: TextStream) -> CsvFile:
+        """Return what all parts of the file know of it."""
+        path = Path(self._path).absolute() if stream.is_plain else None
+        return CsvFile(
+            self.source, self.names, self._format.delimiter, stream.mark_bytes, path
+        )
 
     def _open(self) -> _OpenFile:
         """Open the file and read the names."""
@@ -140,7 +177,9 @@ class CsvTable:
         except UnicodeDecodeError as error:
             raise TableError(self._encoding_message(header.first_row)) from error
         table = pa_csv.read_csv(
-            pa.py_buffer(header.content), parse_options=self._parse_options()
+            # pyarrow sees no names in a line without an end.
+            pa.py_buffer(header.content + b"\n"),
+            parse_options=self._parse_options(),
         )
         names = tuple(table.column_names)
         self._check_separator(header.content, names)
@@ -160,34 +199,6 @@ class CsvTable:
                 )
                 raise TableError(msg)
 
-    def _parsed(self, block: RowBlock, positions: Sequence[int]) -> list[Any]:
-        """Return some columns of a block as pyarrow Arrays of strings."""
-        # By position, because names may repeat.
-        names = [str(position) for position in range(len(self.names))]
-        wanted = [names[position] for position in positions]
-        # pyarrow takes a byte order mark at the very start for none of the text.
-        content = b"\n" + block.content
-        try:
-            table = pa_csv.read_csv(
-                pa.py_buffer(content),
-                # With threads, pyarrow does not know the number of a bad row.
-                read_options=pa_csv.ReadOptions(
-                    block_size=len(content), use_threads=False, column_names=names
-                ),
-                parse_options=self._parse_options(),
-                convert_options=_text_only(wanted or names[:1]),
-            )
-        except pa.ArrowInvalid as error:
-            raise TableError(self._parse_message(error, block.first_row)) from error
-        if table.num_rows != block.n_rows:
-            msg = (
-                f"{self.source} must have as many rows as its line ends and quotes "
-                f"say, {block.n_rows}, got {table.num_rows} from row "
-                f"{block.first_row} on ({ROW_COUNT})."
-            )
-            raise TableError(msg)
-        return [table.column(name).combine_chunks() for name in wanted]
-
     def _parse_options(self) -> Any:
         """Return how pyarrow has to cut rows into cells."""
         return pa_csv.ParseOptions(
@@ -195,18 +206,26 @@ class CsvTable:
         )
 
     def _warn_of_last(self, block: RowBlock) -> None:
-        """Warn that the last cell of the last row may be cut."""
-        (cells,) = self._parsed(block, [len(self.names) - 1])
-        cell = cells[-1].as_py() or ""
+        """Warn that the last cell of the last row may be cut, if it is a whole row."""
+        last = block.n_rows - 1
+        if block.wrong and block.wrong[-1].row == last:
+            return
+        start = int(Scan(block.content, self._format.delimiter).row_starts[-1])
+        n_columns = len(self.names)
+        reader = CellReader(self._format.delimiter, n_columns, (n_columns - 1,), {})
+        cells = reader.read(block.content[start:])
+        if cells.wrong:
+            return
+        cell = cells.columns[0][0].as_py() or ""
         self._warn(
-            f"its last row, {block.first_row + block.n_rows - 1} ({ROW_COUNT}), may be "
+            f"its last row, {block.first_row + last} ({ROW_COUNT}), may be "
             f"cut, holding {_shortened(cell)} in column {self.names[-1]!r}"
         )
 
     def _warn(self, consequence: str) -> None:
         """Warn that the last line has no end."""
         msg = f"{self.source} ends without a line end: {consequence}."
-        warnings.warn(msg, TableWarning, stacklevel=3)
+        warnings.warn(msg, TableWarning, stacklevel=4)
 
     @contextlib.contextmanager
     def _telling(self, rows: RowReader) -> Iterator[None]:
@@ -215,29 +234,23 @@ class CsvTable:
             with telling(self.source):
                 yield
         except RowError as error:
-            msg = f"{self.source} must {error.rule}, got {error.got} "
-            msg += self._place(error.row, error.cell)
-            if error.after in SEPARATORS:
-                msg += f" {_advice(error.after)}, if that separates its cells."
-            raise TableError(msg) from error
+            raise TableError(self._wrong_message(error.wrong, -1)) from error
         except UnicodeError as error:
             raise TableError(self._encoding_message(rows.next_row)) from error
 
-    def _parse_message(self, error: Exception, first_row: int) -> str:
-        """Describe what pyarrow says about a block of rows."""
-        words = one_line(error).rstrip(".")
-        short = _SHORT_ROW.match(words)
-        if short:
-            # pyarrow counts from 1.
-            row, expected, got = (int(number) for number in short.groups())
-            return (
-                f"{self.source} must have {expected} cells in every row, got {got} "
-                f"{self._place(first_row + row - 1)}"
-            )
-        failed = _FAILED_ROW.match(words)
-        if failed:
-            return self._encoding_message(first_row + int(failed[1]) - 1)
-        return f"{self.source} must be a readable table, got {words!r}."
+    def _wrong_message(self, wrong: Wrong, row: int) -> str:
+        """Describe what is wrong with a row, or with the line of names."""
+        if wrong.kind == "encoding":
+            return self._encoding_message(row)
+        is_counted = wrong.kind in ("too few fields", "too many fields")
+        rule = wrong.rule
+        if is_counted:
+            rule = f"have {len(self.names)} cells in every row"
+        msg = f"{self.source} must {rule}, got {wrong.got} "
+        msg += self._place(row, wrong.cell)
+        if wrong.after in SEPARATORS:
+            msg += f" {_advice(wrong.after)}, if that separates its cells."
+        return msg
 
     def _encoding_message(self, row: int) -> str:
         """Describe bytes that are no text."""
@@ -269,14 +282,21 @@ class _OpenFile:
     ends_open: bool
 
 
-def _text_only(columns: Sequence[str]) -> Any:
-    """Return how pyarrow has to read cells: as text, the empty ones as missing."""
-    return pa_csv.ConvertOptions(
-        include_columns=list(columns),
-        column_types=dict.fromkeys(columns, pa.string()),
-        null_values=[""],
-        strings_can_be_null=True,
-    )
+def _gathered(blocks: Iterator[RowBlock], part_bytes: int) -> Iterator[list[RowBlock]]:
+    """Yield blocks that follow upon each other, of some bytes together."""
+    part: list[RowBlock] = []
+    n_bytes = 0
+    for block in blocks:
+        if part and block.offset != part[0].offset + n_bytes:
+            yield part
+            part, n_bytes = [], 0
+        part.append(block)
+        n_bytes += len(block.content)
+        if n_bytes >= part_bytes:
+            yield part
+            part, n_bytes = [], 0
+    if part:
+        yield part
 
 
 def _advice(separator: str) -> str:

@@ -1,32 +1,34 @@
-"""Whole rows out of a stream of CSV bytes, held against the rules on quotes.
+"""Whole rows out of a stream of CSV bytes, block by block, and which of them are none.
 
 Knows bytes, separators and quotes (RFC 4180); neither cells nor types nor files.
-
-A quote opens a cell only at the cell's start; anywhere else in an unquoted cell it is
-an ordinary character. Within a quoted cell two quotes stand for one, a single one
-closes the cell, and after it must come a separator or a line end. A row ends with a
-line feed, a carriage return or both, and lines without any character are no rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-__all__ = ["ByteStream", "RowBlock", "RowError", "RowReader"]
+from torch_binary_classifier.tables.csv_records import (
+    Record,
+    RecordFinder,
+    Wrong,
+)
+from torch_binary_classifier.tables.csv_scan import Scan, count_lines, count_plain
+
+__all__ = ["ByteStream", "RowBlock", "RowError", "RowReader", "WrongRow"]
 
 # What is read and parsed at a time.
 BLOCK_BYTES = 1 << 22
 # A row that is still open after so many bytes: memory must not grow with the file.
 LONGEST_ROW_BYTES = 1 << 22
+# Names are rarely longer.
+HEAD_BYTES = 1 << 14
 
-QUOTE, LINE_FEED, CARRIAGE_RETURN = b'"\n\r'
-
-Positions = np.ndarray[Any, np.dtype[np.intp]]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 class ByteStream(Protocol):
@@ -37,28 +39,37 @@ class ByteStream(Protocol):
 
 
 class RowError(Exception):
-    """Bytes that are no rows.
+    """Bytes that are no line of names.
 
     Parameters
     ----------
-    rule : str
-        What must be.
-    got : str
-        What is instead.
-    row : int
-        Where, counted from 0; the line of the names is row -1.
-    cell : int, default=None
-        Position within the row, counted from 0; None if it says nothing.
-    after : str, default=""
-        The byte after a closing quote that should not be there.
+    wrong : Wrong
+        What is wrong.
     """
 
-    def __init__(
-        self, rule: str, got: str, row: int, cell: int | None = None, after: str = ""
-    ) -> None:
-        super().__init__(rule, got, row, cell, after)
-        self.rule, self.got, self.row, self.cell = rule, got, row, cell
-        self.after = after
+    def __init__(self, wrong: Wrong) -> None:
+        super().__init__(wrong)
+        self.wrong = wrong
+
+
+@dataclass(frozen=True)
+class WrongRow:
+    """A row of a block that is none.
+
+    Attributes
+    ----------
+    row : int
+        Position in the block, counted from 0.
+    start, stop : int
+        Where in the block it begins, and where the next line does.
+    wrong : Wrong
+        What is wrong.
+    """
+
+    row: int
+    start: int
+    stop: int
+    wrong: Wrong
 
 
 @dataclass(frozen=True)
@@ -68,11 +79,18 @@ class RowBlock:
     Attributes
     ----------
     content : bytes
-        Whole rows, the last one ended, and the empty lines between them.
+        Whole rows with their line ends, and the empty lines between them; of a row
+        that is too long only the beginning.
     first_row : int
         Position of the first row, counted from 0.
     n_rows : int
-        Number of rows.
+        Number of rows, wrong ones included.
+    offset : int
+        Position of the first byte in the stream, counted from 0.
+    first_line : int
+        Number of lines before, the line of names included.
+    wrong : tuple of WrongRow
+        The rows that are none, in order.
     ends_open : bool
         Whether the stream ended before the last row's line did.
     """
@@ -80,7 +98,10 @@ class RowBlock:
     content: bytes
     first_row: int
     n_rows: int
-    ends_open: bool
+    offset: int
+    first_line: int
+    wrong: tuple[WrongRow, ...] = ()
+    ends_open: bool = False
 
 
 class RowReader:
@@ -103,8 +124,14 @@ class RowReader:
         self.next_row = -1
         self._stream = stream
         self._separator = separator
+        self._finder = RecordFinder(separator, LONGEST_ROW_BYTES)
+        # What was read together with the names, and what no block has taken.
+        self._ahead = b""
         self._pending = b""
+        self._offset = 0
+        self._line = 0
         self._ended = False
+        self._failure: UnicodeError | None = None
 
     def header(self) -> RowBlock:
         """Return the first row.
@@ -118,17 +145,29 @@ class RowReader:
         ------
         RowError
             If the row breaks a rule on quotes, or does not end.
+        UnicodeError
+            If the stream raises it before the row ends.
         """
-        scan = self._scan()
-        while not scan.row_ends.size and not self._ended:
-            self._check_length()
-            self._read()
-            scan = self._scan()
-        end = int(scan.row_ends[0]) + 1 if scan.row_ends.size else len(self._pending)
-        return self._taken(end, _Scan(self._pending[:end], self._separator))
+        record = None
+        while record is None and not self._ended:
+            self._read(max(min(HEAD_BYTES, BLOCK_BYTES), len(self._pending)))
+            record = self._finder.find(self._pending, 0, self._is_whole)
+        if record is None:
+            self._check_failure()
+            return self._taken(len(self._pending), 0)
+        if record.wrong is not None:
+            raise RowError(record.wrong)
+        block = self._taken(record.stop, 1)
+        self._ahead, self._pending, self._ended = self._pending, b"", False
+        return block
 
-    def blocks(self) -> Iterator[RowBlock]:
+    def blocks(self, block_bytes: int | None = None) -> Iterator[RowBlock]:
         """Yield the rows that follow.
+
+        Parameters
+        ----------
+        block_bytes : int, default=None
+            How many bytes to read at a time; `BLOCK_BYTES` at most.
 
         Yields
         ------
@@ -137,137 +176,151 @@ class RowReader:
 
         Raises
         ------
-        RowError
-            If a row breaks a rule on quotes, or does not end.
+        UnicodeError
+            If the stream raises it; all rows before that place were yielded.
         """
+        size = min(BLOCK_BYTES, block_bytes or BLOCK_BYTES)
         while True:
             # Rows may have been read together with the names.
-            scan = self._scan()
-            end = int(scan.row_ends[-1]) + 1 if scan.row_ends.size else 0
-            block = self._taken(len(self._pending) if self._ended else end, scan)
+            block = self._next_block()
             if block.n_rows:
                 yield block
-            if self._ended:
+            elif self._ended:
+                self._check_failure()
                 return
-            self._check_length()
-            self._read()
+            # As much again, lest a long row be looked at many times.
+            self._read(max(size, len(self._pending)))
 
-    def _read(self) -> None:
-        """Read on."""
-        content = self._stream.read(BLOCK_BYTES)
+    @property
+    def _is_whole(self) -> bool:
+        """Return whether no more bytes follow those that were read."""
+        return self._ended and self._failure is None
+
+    def _read(self, size: int) -> None:
+        """Read on, up to the end or to what is no text."""
+        content, self._ahead = self._ahead[:size], self._ahead[size:]
+        try:
+            content = content or self._stream.read(size)
+        except UnicodeError as failure:
+            self._failure = failure
         self._ended = not content
         self._pending += content
 
-    def _scan(self) -> _Scan:
-        """Look for rows in what was read and not yet delivered."""
-        return _Scan(self._pending, self._separator)
+    def _check_failure(self) -> None:
+        """Raise what the stream raised; all rows before were delivered."""
+        if self._failure is not None:
+            raise self._failure
 
-    def _taken(self, end: int, scan: _Scan) -> RowBlock:
-        """Take the rows before a position, unless a quote is wrong."""
-        wrong = scan.misplaced(self._ended)
-        if wrong is not None:
-            raise self._error(scan, wrong)
-        content, self._pending = self._pending[:end], self._pending[end:]
-        n_rows, first_row = scan.row_ends.size, self.next_row
-        ends_open = content[-1:] not in (b"", b"\n", b"\r")
-        if ends_open:
-            content += b"\n"
-            n_rows += 1
-        self.next_row += n_rows
-        return RowBlock(content, first_row, n_rows, ends_open)
+    def _next_block(self) -> RowBlock:
+        """Take all rows that are whole, or those up to one that is too long."""
+        if not self._finder.is_sharing:
+            block = self._plain() if self._is_plain() else self._scanned()
+            if block is not None:
+                return block
+        return self._one_by_one()
 
-    def _error(self, scan: _Scan, wrong: _Misplaced) -> RowError:
-        """Describe a misplaced quote."""
-        row, cell = scan.place(wrong.opening)
-        rule, got = (
-            ("close every quote", "one that stays open")
-            if not wrong.after
-            else ("have a separator or a line end after a closing quote", "other text")
-        )
-        return RowError(rule, got, self.next_row + row, cell, wrong.after)
+    def _is_plain(self) -> bool:
+        """Return whether every line feed, and nothing else, ends a row."""
+        return b'"' not in self._pending and b"\r" not in self._pending
 
-    def _check_length(self) -> None:
-        """Refuse a row that is too long to be waited for."""
-        if len(self._pending) > LONGEST_ROW_BYTES:
-            rule = f"have rows of at most {LONGEST_ROW_BYTES} bytes"
-            raise RowError(rule, "a longer one", self.next_row)
+    def _plain(self) -> RowBlock | None:
+        """Take rows without quotes; None if one may be too long."""
+        text = self._pending
+        end = len(text) if self._is_whole else text.rfind(b"\n") + 1
+        position = 0
+        while len(text) - position > LONGEST_ROW_BYTES:
+            position = text.rfind(b"\n", position, position + LONGEST_ROW_BYTES + 1) + 1
+            if not position:
+                return None
+        n_lines, n_empty = count_plain(text, end)
+        is_open = text[end - 1 : end] not in (b"", b"\n")
+        return self._taken(end, n_lines - n_empty + is_open, n_lines=n_lines)
 
-
-@dataclass(frozen=True)
-class _Misplaced:
-    """Where a quoted cell begins, and what follows it; nothing if it stays open."""
-
-    opening: int
-    after: str
-
-
-class _Scan:
-    """Where rows end, and quotes go wrong, in bytes that begin with a row.
-
-    A run of quotes is taken as one. Be the cell before it quoted or not, an even run
-    leaves it so. An odd one at a cell's start turns it, as both an opening quote and
-    one after a quoted separator do. An odd one elsewhere leaves it unquoted: it
-    closes the cell, or is part of one that is not quoted. So the state after a run is
-    the number of turns since the last such reset, odd or even: no loop is needed.
-    """
-
-    def __init__(self, content: bytes, separator: str) -> None:
-        self._separator = separator
-        self._codes = np.frombuffer(content, np.uint8)
-        self._starts = np.empty(0, np.intp)
-        is_end = (self._codes == LINE_FEED) | (self._codes == CARRIAGE_RETURN)
-        if QUOTE in content:
-            self._find_runs(is_end | (self._codes == ord(separator)))
-        # A line end after another one ends an empty line.
-        is_end[1:] &= ~is_end[:-1]
-        is_end[:1] = False
-        self.row_ends = self._outside(np.flatnonzero(is_end))
-
-    def misplaced(self, is_whole: bool) -> _Misplaced | None:
-        """Return the first quote that is wrong; an open one only if that was all."""
-        if not self._starts.size:
+    def _scanned(self) -> RowBlock | None:
+        """Take rows of which none is wrong; None if one may be."""
+        text = self._pending
+        scan = Scan(text, self._separator)
+        ends = scan.row_ends
+        if not self._is_whole and ends.size and ends[-1] == len(text) - 1:
+            # A line feed may follow a carriage return.
+            ends = ends if text[-1:] == b"\n" else ends[:-1]
+        gaps = np.diff(ends, prepend=-1, append=len(text))
+        if scan.is_wrong(self._is_whole) or gaps.max() > LONGEST_ROW_BYTES:
             return None
-        closes = ~self._inside[1:] & (self._inside[:-1] | self._opens)
-        wrong = np.flatnonzero(closes & ~self._may_close)
-        if wrong.size:
-            first = int(wrong[0])
-            after = chr(self._codes[self._starts[first] + self._lengths[first]])
-            return _Misplaced(self._opening(first), after)
-        if is_whole and self._inside[-1]:
-            return _Misplaced(self._opening(self._starts.size - 1), "")
-        return None
+        end, n_rows = 0, int(ends.size)
+        if ends.size:
+            end = int(ends[-1]) + 1
+            end += text[end - 1 : end + 1] == b"\r\n"
+        if self._is_whole:
+            n_rows += text[-1:] not in (b"", b"\n", b"\r")
+            end = len(text)
+        return self._taken(end, n_rows)
 
-    def place(self, position: int) -> tuple[int, int]:
-        """Return row and cell of a position outside of quotes, both from 0."""
-        row = int(np.searchsorted(self.row_ends, position))
-        start = int(self.row_ends[row - 1]) if row else 0
-        separators = np.flatnonzero(self._codes[start:position] == ord(self._separator))
-        return row, self._outside(start + separators).size
+    def _one_by_one(self) -> RowBlock:
+        """Take rows of which some are wrong."""
+        position = n_rows = 0
+        wrong: list[WrongRow] = []
+        while record := self._finder.find(self._pending, position, self._is_whole):
+            if record.is_cut:
+                return self._before_cut(record, position, n_rows, wrong)
+            if record.wrong is not None:
+                wrong.append(WrongRow(n_rows, record.start, record.stop, record.wrong))
+            position = record.stop
+            n_rows += 1
+        if self._is_whole:
+            position = len(self._pending)
+        return self._taken(position, n_rows, wrong)
 
-    def _find_runs(self, is_boundary: Mask) -> None:
-        """Find the runs of quotes, and whether the cell is quoted after each."""
-        # Cells also begin and end where the bytes do.
-        is_boundary = np.pad(is_boundary, 1, constant_values=True)
-        quotes = np.flatnonzero(self._codes == QUOTE)
-        firsts = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
-        self._starts = quotes[firsts]
-        self._lengths: Positions = np.diff(firsts, append=quotes.size)
-        self._opens = is_boundary[self._starts]
-        self._may_close = is_boundary[self._starts + self._lengths + 1]
-        is_odd = (self._lengths & 1) == 1
-        turns = np.cumsum(is_odd & self._opens)
-        at_reset = np.maximum.accumulate(np.where(is_odd & ~self._opens, turns, 0))
-        after = ((turns - at_reset) & 1) == 1
-        # Before each run, and after the last.
-        self._inside = np.concatenate(([False], after))
+    def _before_cut(
+        self, record: Record, position: int, n_rows: int, wrong: list[WrongRow]
+    ) -> RowBlock:
+        """Take the rows before one that is too long, or the beginning of that."""
+        if n_rows or record.wrong is None:
+            return self._taken(position, n_rows, wrong)
+        self._taken(record.start, 0)
+        row = WrongRow(0, 0, record.stop - record.start, record.wrong)
+        block = self._taken(record.stop - record.start, 1, [row])
+        self._skip_line()
+        return block
 
-    def _outside(self, positions: Positions) -> Positions:
-        """Return the positions that are not within quotes."""
-        if not self._starts.size:
-            return positions
-        return positions[~self._inside[np.searchsorted(self._starts, positions)]]
+    def _skip_line(self) -> None:
+        """Leave out what follows up to the end of the line, without keeping it."""
+        while not self._take_line_end():
+            # A line feed may follow a carriage return.
+            n_kept = 1 if self._pending.endswith(b"\r") else 0
+            self._taken(len(self._pending) - n_kept, 0)
+            if self._ended:
+                return
+            self._read(BLOCK_BYTES)
 
-    def _opening(self, run: int) -> int:
-        """Return where the cell begins that a run closes or leaves open."""
-        opened = self._opens & ~self._inside[:-1]
-        return int(self._starts[np.flatnonzero(opened[: run + 1])[-1]])
+    def _take_line_end(self) -> bool:
+        """Take what is left of a line, if its end was read."""
+        found = _LINE_END.search(self._pending)
+        if found is None or (found.end() == len(self._pending) and not self._ended):
+            return False
+        self._taken(found.end(), 0)
+        return True
+
+    def _taken(
+        self,
+        end: int,
+        n_rows: int,
+        wrong: Sequence[WrongRow] = (),
+        n_lines: int | None = None,
+    ) -> RowBlock:
+        """Take the rows before a position."""
+        content, self._pending = self._pending[:end], self._pending[end:]
+        self._finder.forget(end)
+        block = RowBlock(
+            content,
+            self.next_row,
+            n_rows,
+            self._offset,
+            self._line,
+            tuple(wrong),
+            ends_open=content[-1:] not in (b"", b"\n", b"\r"),
+        )
+        self.next_row += n_rows
+        self._offset += end
+        self._line += count_lines(content) if n_lines is None else n_lines
+        return block

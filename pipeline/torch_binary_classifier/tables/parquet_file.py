@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.chunk import Chunk
+from torch_binary_classifier.tables.parquet_parts import (
+    ParquetPart,
+    decoded,
+    opened_parquet,
+    parquet_parts,
+)
 from torch_binary_classifier.tables.streams import check_kind, telling
-from torch_binary_classifier.tables.table import check_columns
-from torch_binary_classifier.wording import one_line
+from torch_binary_classifier.tables.table import PART_BYTES, check_columns
 
 __all__ = ["ParquetTable", "open_parquet"]
 
 # 8 MB of float64 per chunk, whatever the number of columns.
 PARQUET_CHUNK_CELLS = 1 << 20
-PARQUET_BUFFER_BYTES = 1 << 20
 # Parquet files begin and end with these.
 MAGIC = b"PAR1"
 
@@ -45,13 +45,13 @@ class ParquetTable:
         """Yield the rows in order, as `Table` says: about a million cells at a time."""
         check_columns(self, columns)
         batch_size = max(1, PARQUET_CHUNK_CELLS // max(1, len(columns)))
-        with _opened(self.source) as file:
+        with opened_parquet(self.source, self.source) as file:
             n_rows = file.metadata.num_rows
             first_row = 0
             for batch in file.iter_batches(batch_size, columns=list(columns)):
                 last_row = first_row + batch.num_rows
                 cells = {
-                    name: _decoded(column)
+                    name: decoded(column)
                     for name, column in zip(
                         batch.schema.names, batch.columns, strict=True
                     )
@@ -60,6 +60,29 @@ class ParquetTable:
                     self.source, first_row, batch.num_rows, cells, last_row / n_rows
                 )
                 first_row = last_row
+
+    def parts(
+        self,
+        part_bytes: int = PART_BYTES,  # noqa: ARG002
+    ) -> Iterator[ParquetPart]:
+        """Yield the rows in parts, as `Table` says, whole row groups each.
+
+        Parameters
+        ----------
+        part_bytes : int
+            Says nothing here, where row groups cannot be divided.
+
+        Yields
+        ------
+        ParquetPart
+            At least one row.
+
+        Raises
+        ------
+        TableError
+            If the file cannot be read.
+        """
+        return parquet_parts(self.source, self.names)
 
 
 def open_parquet(path: str | Path) -> ParquetTable:
@@ -92,28 +115,8 @@ def open_parquet(path: str | Path) -> ParquetTable:
             head = file.read(len(MAGIC))
     if head != MAGIC:
         check_kind(source, "a Parquet file", head)
-    with _opened(source) as file:
+    with opened_parquet(source, source) as file:
         return ParquetTable(source, _named_columns(file.schema_arrow))
-
-
-@contextlib.contextmanager
-def _opened(source: str) -> Iterator[Any]:
-    """Open pyarrow's reader of a file, and translate what it says."""
-    try:
-        with (
-            telling(source),
-            pq.ParquetFile(
-                source,
-                buffer_size=PARQUET_BUFFER_BYTES,
-                pre_buffer=False,
-                page_checksum_verification=True,
-            ) as file,
-        ):
-            yield file
-    except pa.ArrowException as error:
-        words = one_line(error).rstrip(".")
-        msg = f"{source} must be a readable table, got {words}."
-        raise TableError(msg) from error
 
 
 def _named_columns(schema: Any) -> tuple[str, ...]:
@@ -121,10 +124,3 @@ def _named_columns(schema: Any) -> tuple[str, ...]:
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     unnamed = {name for name in index if str(name).startswith("__index_level_")}
     return tuple(name for name in schema.names if name not in unnamed)
-
-
-def _decoded(cells: Any) -> Any:
-    """Return a pyarrow Array without dictionary encoding."""
-    if pa.types.is_dictionary(cells.type):
-        return cells.dictionary_decode()
-    return cells

@@ -131,6 +131,11 @@ class TextStream:
     csv_format : CsvFormat
         Tells the encoding.
 
+    Attributes
+    ----------
+    mark_bytes : int
+        Length of a byte order mark of UTF-8 before the text; 0 if there is none.
+
     Raises
     ------
     TableError
@@ -150,6 +155,8 @@ class TextStream:
         try:
             self._bytes = _Peeked(self._file)
             self._text = _text_of(self._bytes, path, csv_format)
+            self._is_plain = csv_format.is_utf8 and self._text is self._bytes
+            self.mark_bytes = _take_mark(self._text)
         except BaseException:
             self.close()
             raise
@@ -169,6 +176,11 @@ class TextStream:
     def is_pipe(self) -> bool:
         """Return whether the bytes are gone once they have been read."""
         return self._size is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the text stands in the file as `read` returns it."""
+        return self._is_plain and not self.is_pipe
 
     @property
     def read_fraction(self) -> float:
@@ -275,8 +287,15 @@ def _text_of(content: _Peeked, path: str | Path, csv_format: CsvFormat) -> _Peek
     _check_mark(source, csv_format, content.head)
     if not csv_format.is_utf8:
         content = _Peeked(_Transcoded(content, csv_format.encoding))
-    content.head = content.head.removeprefix(codecs.BOM_UTF8)
     return content
+
+
+def _take_mark(content: _Peeked) -> int:
+    """Leave out the byte order mark of UTF-8, and return its length."""
+    text = content.head.removeprefix(codecs.BOM_UTF8)
+    n_bytes = len(content.head) - len(text)
+    content.head = text
+    return n_bytes
 
 
 def _check_mark(source: str, csv_format: CsvFormat, head: bytes) -> None:

@@ -11,7 +11,10 @@ from torch_binary_classifier.tables.bad_rows import BadRow, Place
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.wording import listed
 
-__all__ = ["Part", "Table", "check_columns"]
+__all__ = ["PART_BYTES", "Part", "Table", "check_columns"]
+
+# Enough to hide the cost of beginning anew, and few enough to hold some in memory.
+PART_BYTES = 1 << 24
 
 
 class Part(Protocol):
@@ -33,8 +36,11 @@ class Part(Protocol):
 
     first_row: int
     n_rows: int
-    digest: str
     read_fraction: float
+
+    @property
+    def digest(self) -> str:
+        """Return what changes if the rows change."""
 
     def read(
         self, columns: Sequence[str], types: Mapping[str, Any]
@@ -100,6 +106,26 @@ class Table(Protocol):
         ------
         TableError
             If the file cannot be read, or a column is missing or occurs twice.
+        """
+
+    def parts(self, part_bytes: int = PART_BYTES) -> Iterator[Part]:
+        """Yield the rows in parts, in order, that can be read apart from each other.
+
+        Parameters
+        ----------
+        part_bytes : int, default=16 MiB
+            About how many bytes of text a part has, where the file is one of text.
+
+        Yields
+        ------
+        Part
+            At least one row. A record that is wrong ends no iteration: its part
+            tells of it when it is read.
+
+        Raises
+        ------
+        TableError
+            If the file cannot be read.
         """
 
 
