@@ -95,8 +95,9 @@ ROOMS = {
             "schemas",
             "persistence",
             "preparation",
+            "positive",
         ),
-        others=("numpy", "pyarrow", "sklearn"),
+        others=("numpy", "pyarrow", "scipy", "sklearn"),
     ),
     "jobs": Room(
         ours=(

@@ -1,6 +1,5 @@
 """A small model, its tables, and what a job leaves behind."""
 
-
 import hashlib
 
 import numpy as np

@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from torch_binary_classifier.blas_threads import OneBlasThread
 from torch_binary_classifier.jobs.part_scorer import (
-    PartRecord,
     PartScorer,
     PartTask,
     RejectedPart,
 )
+from torch_binary_classifier.jobs.record import PartRecord
 
 __all__ = ["ENGINES", "Done", "in_dask", "in_threads"]
 
@@ -90,7 +91,8 @@ def in_dask(
         held = client.scatter(scorer, broadcast=True)
 
         def ask(task: PartTask) -> Asked:
-            return client.submit(_scored, held, task, pure=False).result
+            asked: Asked = client.submit(_scored, held, task, pure=False).result
+            return asked
 
         n_asked = 2 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         yield from _in_order(tasks, ask, n_asked)
@@ -139,7 +141,7 @@ class _Known:
 def _client(n_workers: int, scheduler: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one on this machine."""
     try:
-        from distributed import Client, LocalCluster
+        distributed: Any = import_module("distributed")
     except ImportError as error:
         msg = (
             "engine 'dask' must have the packages dask and distributed, got none. "
@@ -147,14 +149,14 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Any]:
         )
         raise ValueError(msg) from error
     if scheduler is not None:
-        with Client(scheduler) as client:
+        with distributed.Client(scheduler) as client:
             yield client
         return
     with (
-        LocalCluster(
+        distributed.LocalCluster(
             n_workers=n_workers, threads_per_worker=1, dashboard_address=None
         ) as cluster,
-        Client(cluster) as client,
+        distributed.Client(cluster) as client,
     ):
         yield client
 

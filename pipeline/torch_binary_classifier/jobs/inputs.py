@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring.expected import Expected
-from torch_binary_classifier.scoring.file_types import file_columns
 from torch_binary_classifier.tables.csv_format import CsvFormat
+from torch_binary_classifier.tables.parquet_file import ParquetTable
 from torch_binary_classifier.tables.reading import open_table
 from torch_binary_classifier.tables.table import Table, check_columns
 from torch_binary_classifier.wording import listed
 
-__all__ = ["InputFile", "check_kept", "kept_columns", "kept_types", "opened", "seen_in"]
+__all__ = ["InputFile", "check_kept", "kept_columns", "kept_types", "opened"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,12 @@ class InputFile:
     table: Table
     columns: Mapping[str, str]
     size: int
+
+    def types(self) -> dict[str, Any]:
+        """Return the types of the columns that the model takes; None in a CSV file."""
+        if not isinstance(self.table, ParquetTable):
+            return dict.fromkeys(self.columns)
+        return {name: self.table.type_of(own) for name, own in self.columns.items()}
 
 
 def opened(
@@ -85,27 +91,6 @@ def opened(
         yield InputFile(
             path, table, columns, Path(path).stat().st_size if is_file else 0
         )
-
-
-def seen_in(files: Sequence[InputFile], expected: Expected) -> Expected:
-    """Return what a model expects, with what all files say where it does not tell.
-
-    Parameters
-    ----------
-    files : sequence of InputFile
-        The files, of which some columns may be read from end to end.
-    expected : Expected
-        What the model expects.
-
-    Returns
-    -------
-    Expected
-        The same, where the model tells all.
-    """
-    names = expected.columns.of_kind("file")
-    if not names:
-        return expected
-    return replace(expected, as_file=file_columns([f.table for f in files], names))
 
 
 def kept_columns(table: Table, keep: Sequence[str] | Literal["all"]) -> tuple[str, ...]:

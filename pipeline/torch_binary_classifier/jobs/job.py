@@ -28,12 +28,11 @@ from torch_binary_classifier.jobs.record import (
 )
 from torch_binary_classifier.jobs.summary import (
     ScoreSummary,
-    column_shares,
     rejected_kinds,
 )
 from torch_binary_classifier.persistence.replacement import remove_leftovers
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
-from torch_binary_classifier.scoring.drift import drift_findings
+from torch_binary_classifier.scoring.drift import column_shares, drift_findings
 from torch_binary_classifier.scoring.expected import Expected
 from torch_binary_classifier.tables.chunk import ROW_COUNT
 from torch_binary_classifier.wording import listed
@@ -297,7 +296,7 @@ class _Taken:
             self.n_rejected,
             rejected_kinds(self.records),
             job.ignored,
-            column_shares(self._counts, job.expected),
+            column_shares(self._counts, job.expected, n_scored),
             tuple(drift_findings(self._counts, job.expected, n_scored)),
             tuple(job.expected.notes),
             job.n_kept,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -166,7 +166,7 @@ class PartScorer:
     def _rows(self, scored: ScoredRows, task: PartTask) -> Any:
         """Return the output rows of a chunk."""
         chunk = scored.chunk
-        made = {
+        made: dict[str, Callable[[], Any]] = {
             "_file": lambda: pa.array([task.source] * chunk.n_rows, pa.string()),
             ROW: lambda: chunk.all_rows,
             "probability": lambda: scored.probabilities,

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import joblib
 import pyarrow as pa
-from torch_binary_classifier.tables.inputs import table_paths
 
 from torch_binary_classifier.jobs.engines import ENGINES, in_dask, in_threads
 from torch_binary_classifier.jobs.inputs import (
@@ -18,7 +17,6 @@ from torch_binary_classifier.jobs.inputs import (
     kept_columns,
     kept_types,
     opened,
-    seen_in,
 )
 from torch_binary_classifier.jobs.job import Job, finished, run
 from torch_binary_classifier.jobs.limit import BadRecordLimit
@@ -31,6 +29,7 @@ from torch_binary_classifier.schemas import TableSchema
 from torch_binary_classifier.scoring.expected import expected_columns
 from torch_binary_classifier.scoring.row_scorer import RowScorer
 from torch_binary_classifier.tables.csv_format import CsvFormat
+from torch_binary_classifier.tables.inputs import table_paths
 from torch_binary_classifier.tables.table import PART_BYTES
 from torch_binary_classifier.wording import shown
 
@@ -181,9 +180,10 @@ def score_table(
     with telling(place.out):
         place.check()
     expected = expected_columns(model, schema)
-    paths = table_paths([data] if isinstance(data, str | os.PathLike) else data)
+    given = [data] if isinstance(data, str | os.PathLike) else data
+    paths = table_paths([os.fspath(path) for path in given])
     files = list(opened(paths, expected, csv_format, kept))
-    expected = seen_in(files, expected)
+    expected = expected.seen_in([file.table for file in files])
     scorer = RowScorer(
         model,
         expected,
@@ -193,7 +193,7 @@ def score_table(
         with_logits=logit,
     )
     for file in files:
-        scorer.check_types(_types(file), file.path)
+        scorer.check_types(file.types(), file.path)
     output = _output_schema(files, kept, scorer)
     job = Job(
         place,
@@ -235,11 +235,6 @@ def _output_schema(files: Sequence[InputFile], keep: Any, scorer: RowScorer) -> 
     ]
     check_kept(kept_columns(files[0].table, keep), [name for name, _ in added])
     return pa.schema([*kept.items(), *added])
-
-
-def _types(file: InputFile) -> dict[str, Any]:
-    """Return the types of the columns that the model takes of a file."""
-    return {name: file.table.type_of(own) for name, own in file.columns.items()}
 
 
 def _run(

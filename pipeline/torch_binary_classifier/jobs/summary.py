@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch_binary_classifier.jobs.record import PartRecord
-from torch_binary_classifier.scoring.counts import ColumnCounts
 from torch_binary_classifier.scoring.drift import ColumnShares, DriftFinding
-from torch_binary_classifier.scoring.expected import Expected
 
-__all__ = ["ScoreSummary", "column_shares", "rejected_kinds"]
+__all__ = ["ScoreSummary", "rejected_kinds"]
 
 
 @dataclass(frozen=True)
@@ -63,32 +61,3 @@ def rejected_kinds(records: Sequence[PartRecord]) -> dict[str, int]:
     for record in records:
         total.update(record.kinds)
     return dict(sorted(total.items()))
-
-
-def column_shares(
-    counts: Mapping[str, ColumnCounts], expected: Expected
-) -> tuple[ColumnShares, ...]:
-    """Return how much of each column the model has never met.
-
-    Parameters
-    ----------
-    counts : mapping of str to ColumnCounts
-        What stands in the columns that were read.
-    expected : Expected
-        What the model expects of them.
-
-    Returns
-    -------
-    tuple of ColumnShares
-        Of each column with a row.
-    """
-    return tuple(
-        ColumnShares(
-            column.name,
-            counts[column.name].n_unseen / counts[column.name].n,
-            counts[column.name].n_missing / counts[column.name].n,
-            column.had_gaps,
-        )
-        for column in expected.columns.columns
-        if column.name in counts and counts[column.name].n
-    )

@@ -25,7 +25,7 @@ from torch_binary_classifier.tables.missing import MISSING_WORDS
 from torch_binary_classifier.tables.numbers import NUMBER, parse_numbers, to_numpy
 from torch_binary_classifier.tables.times import DURATION, YEAR_FIRST, unread
 
-__all__ = ["BadCells", "bad_cells", "bad_rows"]
+__all__ = ["BadCells", "bad_cells", "bad_rows", "truth_words"]
 
 # What the parser of numbers takes, in lower case and without blanks around it.
 _PARSED = rf"^({NUMBER}|[+-]?(inf|infinity|nan(\([a-z0-9_]*\))?))$"
@@ -64,7 +64,8 @@ class BadCells:
         for position, row, cell in zip(
             self.positions.tolist(), rows, self.cells, strict=True
         ):
-            yield position, BadRow(row, self.kind, f"{what}{cell!r}", self.column)
+            got = "none" if cell is None else repr(cell)
+            yield position, BadRow(row, self.kind, f"{what}{got}", self.column)
 
 
 def bad_rows(chunk: Chunk, found: Iterator[BadCells]) -> dict[int, BadRow]:
@@ -113,6 +114,28 @@ def bad_cells(
         yield from _bad_numbers(chunk, column.name, what)
     elif what == "time" and is_text(chunk.columns[column.name].type):
         yield from _bad_times(chunk, column)
+
+
+def truth_words(chunk: Chunk, column: InputColumn) -> Iterator[BadCells]:
+    """Yield the words for truth values in a column of numbers.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        Some rows.
+    column : InputColumn
+        What the model knows of the column.
+
+    Yields
+    ------
+    BadCells
+        Those that a reader would take for 0 and 1.
+    """
+    if column.kind != "number" or not is_text(chunk.columns[column.name].type):
+        return
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(chunk.columns[column.name]))
+    is_truth = pc.is_in(words, value_set=pa.array(["true", "false"], words.type))
+    yield _of(chunk, column.name, _mask(is_truth), "cast", "numbers")
 
 
 def _what(column: InputColumn, file_column: FileColumn | None) -> str:

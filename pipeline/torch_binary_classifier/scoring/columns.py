@@ -10,7 +10,26 @@ import numpy as np
 from torch_binary_classifier.schemas import ColumnSchema
 from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
 
-__all__ = ["InputColumn", "InputColumns"]
+__all__ = ["InputColumn", "InputColumns", "Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the numbers of a column were spread in training.
+
+    Attributes
+    ----------
+    mean : float
+        Their mean.
+    deviation : float
+        Their standard deviation.
+    is_narrow : bool, default=False
+        Whether nine of ten had one value, so that the deviation hangs on a few rows.
+    """
+
+    mean: float
+    deviation: float
+    is_narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,8 @@ class InputColumn:
         In which type of pandas or NumPy the model was given it, if that is known.
     time_format : str or None
         How the texts of a column of times are written, if a step reads them.
+    scale : Scale or None
+        How its numbers were spread in training, if that is known.
     """
 
     name: str
@@ -55,6 +76,7 @@ class InputColumn:
     schema: ColumnSchema | None = None
     dtype: str = "object"
     time_format: str | None = None
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)

@@ -54,40 +54,43 @@ def file_columns(
     Parameters
     ----------
     tables : sequence of Table
-        The files, of which these columns are read from end to end.
+        The files, of which these columns are read from end to end; records that
+        cannot be read do not count.
     names : sequence of str
         The columns.
 
     Returns
     -------
     mapping of str to FileColumn
-        A column of a CSV file holds truth values, whole numbers or numbers if all
+        A column of CSV files holds truth values, whole numbers or numbers if all
         its cells do that are not missing, otherwise text.
     """
     if not names:
         return {}
     kinds: dict[str, set[str]] = {name: set() for name in names}
     gaps = dict.fromkeys(names, False)
-    for table, chunk in _chunks(tables, names):
-        for name in names:
-            cells = chunk.columns[name]
-            if isinstance(table, ParquetTable):
-                kinds[name].add("typed")
-                gaps[name] |= cells.null_count > 0
-                continue
-            words, n_missing = _words(cells)
-            kinds[name].add(_kind(words))
-            gaps[name] |= n_missing > 0
+    for table in tables:
+        for chunk in _chunks(table, names):
+            for name in names:
+                kind, has_gaps = _said(chunk.columns[name], table)
+                kinds[name].add(kind)
+                gaps[name] |= has_gaps
     return {name: FileColumn(_common(kinds[name]), gaps[name]) for name in names}
 
 
-def _chunks(
-    tables: Sequence[Table], names: Sequence[str]
-) -> Iterator[tuple[Table, Chunk]]:
-    """Yield the rows of all tables."""
-    for table in tables:
-        for chunk in table.chunks(names):
-            yield table, chunk
+def _chunks(table: Table, names: Sequence[str]) -> Iterator[Chunk]:
+    """Yield the records of a file that can be read."""
+    for part in table.parts():
+        for chunk, _ in part.read(names, {}):
+            yield chunk
+
+
+def _said(cells: Any, table: Table) -> tuple[str, bool]:
+    """Return what some cells of a file can be read as, and whether one is missing."""
+    if isinstance(table, ParquetTable):
+        return "typed", cells.null_count > 0
+    words, n_missing = _words(cells)
+    return _kind(words), n_missing > 0
 
 
 def read_as_file(chunk: Chunk, name: str, column: FileColumn) -> Cells:

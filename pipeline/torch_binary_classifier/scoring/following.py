@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
+    StandardScaler,
     TargetEncoder,
 )
 from sklearn.utils import get_tags
@@ -33,7 +34,7 @@ from torch_binary_classifier.preparation import (
     TimesAsNumbers,
 )
 from torch_binary_classifier.schemas import carried_schema
-from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
+from torch_binary_classifier.scoring.columns import InputColumn, InputColumns, Scale
 from torch_binary_classifier.scoring.training_types import with_schema
 from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
 from torch_binary_classifier.tables.missing import is_gap
@@ -71,11 +72,13 @@ def input_columns(estimator: Any) -> InputColumns:
     Raises
     ------
     ModelFileError
-        If the estimator has no ``predict_proba`` or no two ``classes_``, or was
-        trained on an array without column names.
+        If the estimator has no ``predict_proba`` or no two ``classes_``, or tells
+        neither names nor number of its columns.
 
     Notes
     -----
+    Columns without names are called x0, x1 and so on.
+
     A column has the kind of the categories that an encoder knows of it, or of the
     text that an imputer or a vectoriser knows. It holds numbers if every step that
     looks at it is one of scikit-learn that takes numbers alone. Functions and
@@ -101,18 +104,27 @@ def input_columns(estimator: Any) -> InputColumns:
             f"got {described} with {n_classes} classes."
         )
         raise ModelFileError(msg)
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        msg = (
-            f"model must be trained on named columns, got {described} without names. "
-            "Train it on a DataFrame."
-        )
-        raise ModelFileError(msg)
-    ledger = [_Entry(str(name)) for name in names]
+    ledger = [_Entry(name) for name in _names(estimator)]
     _follow(estimator, [_Flow(entry) for entry in ledger])
     columns = InputColumns(tuple(entry.column() for entry in ledger))
     schema = carried_schema(estimator)
     return columns if schema is None else with_schema(columns, schema)
+
+
+def _names(estimator: Any) -> Sequence[str]:
+    """Return the columns of the training table, by their places if without names."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        return [str(name) for name in names]
+    n_columns = getattr(estimator, "n_features_in_", None)
+    if n_columns is None:
+        msg = (
+            "model must tell which columns it takes, got "
+            f"{type(estimator).__name__} without feature_names_in_ and n_features_in_. "
+            "Train it on a DataFrame."
+        )
+        raise ModelFileError(msg)
+    return [f"x{place}" for place in range(n_columns)]
 
 
 # What a step takes: a kind of cells, or whatever there is.
@@ -131,6 +143,7 @@ class _Entry:
     had_gaps: set[bool | None] = field(default_factory=set)
     is_opaque: bool = False
     time_format: str | None = None
+    scale: Scale | None = None
 
     def column(self) -> InputColumn:
         """Return what follows from all that was said."""
@@ -152,6 +165,7 @@ class _Entry:
             is_imputed=bool(self.gaps),
             is_opaque=self.is_opaque,
             time_format=self.time_format,
+            scale=self.scale,
         )
 
     def _gap(self) -> object:
@@ -332,6 +346,15 @@ def _follow_encoder(step: Any, flows: _Flows) -> _Flows | None:
     return None
 
 
+def _follow_scaler(step: Any, flows: _Flows) -> _Flows | None:
+    """Enter how the numbers of each column were spread, where none is filled in."""
+    if step.mean_ is not None and step.var_ is not None:
+        for flow, mean, variance in zip(flows, step.mean_, step.var_, strict=True):
+            if flow is not None and not flow.fills and not flow.has_statistic:
+                flow.entry.scale = Scale(float(mean), float(np.sqrt(variance)))
+    return _enter_taker(flows, "number")
+
+
 def _follow_boosting(step: Any, flows: _Flows) -> _Flows | None:
     """Enter the categories that gradient boosting encodes by itself."""
     preprocessor = getattr(step, "_preprocessor", None)
@@ -388,5 +411,6 @@ _FOLLOWERS = (
     (SimpleImputer, _follow_imputer),
     (CategoriesAsTexts, _follow_texts),
     (TimesAsNumbers, _follow_times),
+    (StandardScaler, _follow_scaler),
     (HistGradientBoostingClassifier, _follow_boosting),
 )

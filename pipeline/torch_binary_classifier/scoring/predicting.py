@@ -124,7 +124,7 @@ class Predictor:
         if self._is_ours:
             return self._by_logits(X)
         both = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
-        probabilities = np.ascontiguousarray(both[:, 1])
+        probabilities = both[:, 1].copy()
         logits = _log_odds(both) if self.with_logits else None
         return Scores(probabilities, logits, self._labels(X, both))
 
@@ -146,7 +146,7 @@ class Predictor:
         if self.threshold is not None:
             return self._of(both[:, 1] >= self.threshold)
         if not self._is_probable:
-            return np.asarray(self.estimator.predict(X))
+            return np.array(self.estimator.predict(X))
         labels = self._of(both[:, 1] > both[:, 0])
         near = np.flatnonzero(np.abs(both[:, 1] - both[:, 0]) < NEAR)
         if near.size:
@@ -155,7 +155,7 @@ class Predictor:
 
     def _of(self, is_second: NDArray[np.bool_]) -> NDArray[Any]:
         """Return labels."""
-        return np.asarray(self.classes[is_second.astype(np.intp)])
+        return np.asarray(self.classes.take(is_second))
 
 
 def check_threshold(threshold: object) -> None:

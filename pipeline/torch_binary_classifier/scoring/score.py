@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from torch_binary_classifier.exceptions import TableError
+from torch_binary_classifier.exceptions import ModelFileError, TableError
 from torch_binary_classifier.persistence import replaced_file
 from torch_binary_classifier.scoring.cells import Cells, read_cells
 from torch_binary_classifier.scoring.columns import InputColumns
@@ -141,6 +141,12 @@ def score_table(
         msg = f"out must end in {', '.join(WRITE_SUFFIXES)}, got {str(out)!r}."
         raise ValueError(msg)
     columns = input_columns(estimator)
+    if not hasattr(estimator, "feature_names_in_"):
+        msg = (
+            "model must be trained on named columns, got "
+            f"{type(estimator).__name__} without names. Train it on a DataFrame."
+        )
+        raise ModelFileError(msg)
     table = open_table(data, separator=separator, encoding=encoding)
     reading = _Reading(columns, file_columns([table], columns.of_kind("file")))
     with (

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torch_binary_classifier.schemas import ColumnSchema, TableSchema
-from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
+from torch_binary_classifier.schemas.description import QUANTILES
+from torch_binary_classifier.scoring.columns import InputColumn, InputColumns, Scale
 from torch_binary_classifier.scoring.vocabulary import Kind
 from torch_binary_classifier.tables.frame import PANDAS
 from torch_binary_classifier.tables.missing import is_gap
@@ -52,7 +53,14 @@ def with_schema(columns: InputColumns, schema: TableSchema) -> InputColumns:
         kind: Kind | Literal["file"] = "file" if held.kind == "other" else held.kind
         kind = "time" if column.kind == "time" and kind == "text" else kind
         found.append(
-            replace(column, kind=kind, had_gaps=held.has_gaps, schema=held, dtype=dtype)
+            replace(
+                column,
+                kind=kind,
+                had_gaps=held.has_gaps,
+                schema=held,
+                dtype=dtype,
+                scale=_scale(held),
+            )
         )
     return InputColumns(tuple(found))
 
@@ -60,6 +68,15 @@ def with_schema(columns: InputColumns, schema: TableSchema) -> InputColumns:
 def is_whole(schema: ColumnSchema) -> bool:
     """Return whether a column of numbers was one of whole numbers by its type."""
     return schema.numbers is not None and isinstance(schema.numbers.quantiles[0], int)
+
+
+def _scale(schema: ColumnSchema) -> Scale | None:
+    """Return how the numbers of a column were spread."""
+    numbers = schema.numbers
+    if numbers is None or not np.isfinite([numbers.mean, numbers.deviation]).all():
+        return None
+    low, high = (numbers.quantiles[QUANTILES.index(share)] for share in (0.05, 0.95))
+    return Scale(numbers.mean, numbers.deviation, is_narrow=low == high)
 
 
 def in_training_types(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-__all__ = ["PANDAS", "as_frame"]
+__all__ = ["PANDAS", "as_frame", "frame_of_numbers"]
 
 # pandas is no dependency: where it is absent, pyarrow's own tables do.
 PANDAS = import_module("pandas") if find_spec("pandas") else None
@@ -31,8 +32,6 @@ def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
         1.7 and before takes no Table.
     """
     if PANDAS is not None:
-        if all(column.dtype == np.float64 for column in columns.values()):
-            return _frame_of_numbers(columns, PANDAS)
         # Given the arrays alone, pandas 3 would turn a missing text None into NaN.
         series = {n: PANDAS.Series(c, dtype=c.dtype) for n, c in columns.items()}
         return PANDAS.DataFrame(series)
@@ -41,10 +40,21 @@ def as_frame(columns: Mapping[str, np.ndarray[Any, Any]]) -> Any:
     )
 
 
-def _frame_of_numbers(columns: Mapping[str, np.ndarray[Any, Any]], pandas: Any) -> Any:
-    """Return a DataFrame of one block, which pandas need not put together again."""
-    n_rows = len(next(iter(columns.values()), ()))
-    block = np.empty((len(columns), n_rows))
-    for row, column in zip(block, columns.values(), strict=True):
-        row[:] = column
-    return pandas.DataFrame(block.T, columns=list(columns), copy=False)
+def frame_of_numbers(block: NDArray[np.float64], names: Sequence[str]) -> Any:
+    """Return a block of numbers as a frame, without a copy if pandas is installed.
+
+    Parameters
+    ----------
+    block : ndarray of shape (n_columns, n_rows)
+        The numbers, column by column.
+    names : sequence of str
+        The columns.
+
+    Returns
+    -------
+    pandas.DataFrame or pyarrow.Table
+        As of `as_frame`.
+    """
+    if PANDAS is not None:
+        return PANDAS.DataFrame(block.T, columns=list(names), copy=False)
+    return as_frame(dict(zip(names, block, strict=True)))

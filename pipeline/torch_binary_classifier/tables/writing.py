@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-__all__ = ["RowWriter", "csv_header", "open_writer"]
+__all__ = ["ByteSink", "RowWriter", "csv_header", "open_writer"]
 
 # Rows that are encoded at once, whatever number of them comes at a time: so the bytes
 # of a file do not depend on how it was read.
 GROUP_ROWS = 1 << 17
 SUFFIXES = (".csv", ".parquet", ".pq", ".arrow")
+
+
+class ByteSink(Protocol):
+    """What bytes are written to, as pyarrow asks for it."""
+
+    closed: bool
+
+    def write(self, content: Any, /) -> int:
+        """Write some bytes."""
+
+    def tell(self) -> int:
+        """Return how many bytes have been written."""
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+
+    def close(self) -> None:
+        """End the writing."""
 
 
 class RowWriter(Protocol):
@@ -27,7 +45,7 @@ class RowWriter(Protocol):
 
 @contextlib.contextmanager
 def open_writer(
-    file: BinaryIO, suffix: str, schema: Any, *, ascending: Sequence[str] = ()
+    file: ByteSink, suffix: str, schema: Any, *, ascending: Sequence[str] = ()
 ) -> Iterator[RowWriter]:
     """Open a writer of rows upon an open file.
 
@@ -80,7 +98,7 @@ def csv_header(schema: Any) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _writer(file: BinaryIO, suffix: str, schema: Any, ascending: Sequence[str]) -> Any:
+def _writer(file: ByteSink, suffix: str, schema: Any, ascending: Sequence[str]) -> Any:
     """Return pyarrow's writer of a kind of file."""
     if suffix == ".csv":
         options = pa_csv.WriteOptions(include_header=False)
