@@ -17,7 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from tests.table_files import write
+from tests.table_files import score_anew, write
 from tests.test_scoring_property import models, options
 
 from torch_binary_classifier import schema
@@ -25,7 +25,6 @@ from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.preparation import CategoriesAsTexts, TimesAsNumbers
 from torch_binary_classifier.scoring import (
     input_columns,
-    score_table,
     trained_cells,
     training_types,
 )
@@ -62,7 +61,7 @@ def trained(step, X, y=None):
 def scored(model, path):
     """Return probabilities and summary of a file."""
     out = path.with_name("scores.parquet")
-    summary = score_table(model, path, out)
+    summary = score_anew(model, path, out)
     return pd.read_parquet(out)["probability"].to_numpy(), summary
 
 

@@ -21,9 +21,9 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from tests.table_files import score_anew
 
 from builders import mlp
-from torch_binary_classifier.scoring import score_table
 from torch_binary_classifier.tables import parquet_file
 
 N_ROWS = 24
@@ -162,7 +162,7 @@ def check_files_score_as_the_table(drawn, chunk_size):
         X.to_parquet(parquet, index=False)
         for path in (csv, parquet):
             out = path.with_name("scores.parquet")
-            summary = score_table(model, path, out)
+            summary = score_anew(model, path, out)
             found = pd.read_parquet(out)["probability"]
             np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
             assert not any(column.unseen for column in summary.columns)
