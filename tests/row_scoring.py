@@ -7,6 +7,7 @@ import pandas as pd
 
 from torch_binary_classifier.scoring import (
     Chunk,
+    Expected,
     RowScorer,
     expected_columns,
     merged_counts,
@@ -24,6 +25,7 @@ class Scored:
     columns: tuple
     findings: list
     counts: dict
+    expected: Expected
 
 
 def score_file(model, path, *, schema=None, part_bytes=1 << 20, **options):
@@ -50,6 +52,7 @@ def score_file(model, path, *, schema=None, part_bytes=1 << 20, **options):
         column_shares(counts, expected, len(frame)),
         drift_findings(counts, expected, len(frame)),
         counts,
+        expected,
     )
 
 
@@ -60,7 +63,5 @@ def joined(arrays):
 
 def chunk_of(table, source="new", first_row=0):
     """Return a table of Arrow as a chunk."""
-    columns = {
-        name: table.column(name).combine_chunks() for name in table.column_names
-    }
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
     return Chunk(source, first_row, table.num_rows, columns, 1.0)
