@@ -87,21 +87,6 @@ ROOMS = {
         ),
         others=("numpy", "onnx", "skl2onnx", "sklearn"),
     ),
-    "": Room(
-        ours=(
-            "exceptions",
-            "registration",
-            "classifier",
-            "search",
-            "schemas",
-            "persistence",
-            "model_card",
-            "onnx_graph",
-        ),
-    ),
-    "assembly": Room(
-        ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
-    ),
     "scoring": Room(
         ours=(
             "exceptions",
@@ -113,6 +98,35 @@ ROOMS = {
             "positive",
         ),
         others=("numpy", "pyarrow", "scipy", "sklearn"),
+    ),
+    "jobs": Room(
+        ours=(
+            "exceptions",
+            "wording",
+            "blas_threads",
+            "tables",
+            "schemas",
+            "persistence",
+            "scoring",
+        ),
+        others=("distributed", "joblib", "pyarrow"),
+    ),
+    "": Room(
+        ours=(
+            "exceptions",
+            "registration",
+            "classifier",
+            "search",
+            "schemas",
+            "persistence",
+            "model_card",
+            "onnx_graph",
+            "scoring",
+            "jobs",
+        ),
+    ),
+    "assembly": Room(
+        ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
     ),
     "cli": Room(
         ours=(
@@ -127,6 +141,7 @@ ROOMS = {
             "assembly",
             "model_card",
             "scoring",
+            "jobs",
         ),
         others=("numpy", "pyarrow", "sklearn"),
     ),

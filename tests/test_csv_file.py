@@ -196,7 +196,7 @@ def zip_bytes():
         (b"ARROW1\0\0", "got an Arrow file"),
         (b"BZh9", "got a bzip2 file"),
         (b"\xfd7zXZ\0", "got an xz file"),
-        (b"\x28\xb5\x2f\xfd", "got a zstd file"),
+        (b"\x28\xb5\x2f\xfd", r"got a zstd file\. Name it \.csv\.zst if it holds CSV"),
         (
             "x\n1\n".encode("utf-16"),
             r"got UTF-16\. Read it with encoding='utf-16' \(--",

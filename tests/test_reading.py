@@ -11,7 +11,7 @@ from torch_binary_classifier.scoring import open_table
 @pytest.mark.parametrize("name", ["new.xlsx", "new"])
 def test_file_of_an_unknown_kind_is_refused(tmp_path, name):
     with pytest.raises(
-        TableError, match=r"must end in .csv, .csv.gz, .parquet, .pq, got '"
+        TableError, match=r"must end in .csv, .csv.gz, .csv.zst, .parquet, .pq, got '"
     ):
         open_table(tmp_path / name)
 

@@ -135,7 +135,7 @@ def test_file_removed_before_it_is_locked_is_made_again(path, monkeypatch):
     def remove_once(descriptor):
         if not made:
             made.append(temporary_in(path.parent, path))
-            replacement._remove_leftovers(path)
+            replacement.remove_leftovers(path.parent)
         return lock(descriptor)
 
     monkeypatch.setattr(replacement, "_lock", remove_once)

@@ -1,7 +1,6 @@
 """A save that fails, at whatever operation, leaves the former file as it was."""
 
 import errno
-import io
 import os
 import shutil
 import subprocess
@@ -11,56 +10,10 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
+from failing_disk import FailingDisk
 from torch_binary_classifier import OutputError, load, save
 
 OLD, NEW = {"weights": np.zeros(1_000)}, {"weights": np.ones(1_000)}
-
-
-class FailingDisk:
-    """Counts operations on files and lets the n-th one fail."""
-
-    def __init__(self, n, number):
-        self.n = n
-        self.number = number
-        self.done = []
-
-    def operation(self, name, function):
-        """Return a function that counts its calls."""
-
-        def counted(*args, **kwargs):
-            self.done.append(name)
-            if len(self.done) == self.n:
-                raise OSError(self.number, os.strerror(self.number))
-            return function(*args, **kwargs)
-
-        return counted
-
-    def opened(self, file):
-        """Return a file whose writing is counted."""
-        # A buffered file's own methods cannot be replaced.
-        disk = self
-
-        class Counted(io.BufferedRandom):
-            def write(self, data):
-                return disk.operation("write", super().write)(data)
-
-            def flush(self):
-                if not self.closed:
-                    disk.operation("flush", super().flush)()
-
-        return Counted(file.detach())
-
-    def install(self, patch):
-        """Stand between the process and its disk."""
-        for name in ("open", "fsync", "replace", "chmod"):
-            patch.setattr(os, name, self.operation(name, getattr(os, name)))
-        real = io.open
-
-        def opening(path, mode="r", *args, **kwargs):
-            file = real(path, mode, *args, **kwargs)
-            return self.opened(file) if mode == "r+b" else file
-
-        patch.setattr(io, "open", self.operation("open", opening))
 
 
 def names_in(folder):

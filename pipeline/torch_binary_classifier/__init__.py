@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch_binary_classifier.exceptions import (
         UntrustedModelError as UntrustedModelError,
     )
+    from torch_binary_classifier.jobs import score_table as score_table
     from torch_binary_classifier.model_card import card as card
     from torch_binary_classifier.onnx_graph.converter import (
         register_onnx_converter as register_onnx_converter,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from torch_binary_classifier.schemas import TableSchema as TableSchema
     from torch_binary_classifier.schemas import check_table as check_table
     from torch_binary_classifier.schemas import schema as schema
+    from torch_binary_classifier.scoring import scorer as scorer
     from torch_binary_classifier.search.backend import batched_fits as batched_fits
 
 __version__ = "0.1.0"
@@ -67,6 +69,8 @@ _HOMES = {
     "register_onnx_converter": "torch_binary_classifier.onnx_graph.converter",
     "save": "torch_binary_classifier.persistence",
     "schema": "torch_binary_classifier.schemas",
+    "score_table": "torch_binary_classifier.jobs",
+    "scorer": "torch_binary_classifier.scoring",
 }
 
 __all__ = [
@@ -92,6 +96,8 @@ __all__ = [
     "register_onnx_converter",
     "save",
     "schema",
+    "score_table",
+    "scorer",
 ]
 
 

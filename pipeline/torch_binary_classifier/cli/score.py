@@ -1,10 +1,10 @@
-"""The command `score`: a table with a saved model."""
+"""The command `score`: tables of any size with a saved model."""
 
 from __future__ import annotations
 
 import argparse
 import math
-from functools import partial
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,21 +13,20 @@ from torch_binary_classifier.cli.arguments import (
     add_key_file,
     check_no_input,
     csv_format,
-    input_help,
-    path_with_suffix,
-    table_help,
+    name,
 )
 from torch_binary_classifier.cli.messages import warn
 from torch_binary_classifier.progress import ProgressLine
-from torch_binary_classifier.tables.streams import shown_path
-from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
 from torch_binary_classifier.wording import plain
 
 if TYPE_CHECKING:
-    from torch_binary_classifier.scoring import ScoreSummary
+    from torch_binary_classifier.jobs import ScoreSummary
 
-HELP = "score a table with a saved model"
-DESCRIPTION = "Write the probability and the predicted label of every row."
+HELP = "score tables with a saved model"
+DESCRIPTION = (
+    "Write the probability and the predicted label of every row of tables of any size. "
+    "A run that was killed is continued by the same command."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,25 +39,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.description = DESCRIPTION
     parser.add_argument("model", metavar="MODEL", type=Path, help="model file")
-    parser.add_argument("data", metavar="DATA", type=Path, help=input_help("score"))
+    parser.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="files (.csv, .csv.gz, .csv.zst, .parquet, .pq), folders or globs of "
+        "them, or - for CSV at standard input",
+    )
     parser.add_argument(
         "--out",
-        metavar="FILE",
-        type=path_with_suffix(*WRITE_SUFFIXES),
+        metavar="OUT",
+        type=Path,
         required=True,
-        help=table_help("write"),
+        help="file to write (.csv, .parquet, .pq), or a folder of Parquet files",
     )
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse a table with a column of which the model knows no cell",
-    )
+    _add_columns(parser)
+    _add_cells(parser)
+    _add_run(parser)
     add_key_file(parser, "key with which MODEL must be signed")
     add_csv_format(parser)
 
 
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add what the output holds."""
+    parser.add_argument(
+        "--keep",
+        metavar="COLUMN",
+        nargs="+",
+        type=name,
+        default=[],
+        help="columns of the input that OUT has as well, or all for every one",
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="P",
+        type=float,
+        help="probability from which on a row is predicted to be of the second class "
+        "(default: as the model predicts)",
+    )
+    parser.add_argument(
+        "--logit", action="store_true", help="write the logarithm of the odds as well"
+    )
+
+
+def _add_cells(parser: argparse.ArgumentParser) -> None:
+    """Add how cells are read, and what becomes of bad ones."""
+    parser.add_argument(
+        "--max-bad-records",
+        metavar="N|P%",
+        default="0",
+        help="how many records that cannot be scored are put aside in a file of "
+        "rejects before the run fails (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--unseen",
+        choices=("fail", "warn", "ignore"),
+        default="warn",
+        help="what a category is that training never saw: a bad record, a reason to "
+        "warn, or nothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--types",
+        choices=("strict", "coerce"),
+        default="coerce",
+        help="whether cells must be of the types of training, or are read by what they "
+        "denote (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--schema",
+        metavar="TABLE",
+        type=Path,
+        help="training table, for a MODEL that was saved without its schema",
+    )
+    parser.add_argument(
+        "--fail-on-drift",
+        action="store_true",
+        help="fail if the rows are unlike those of training",
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Add how the work is done."""
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="forget what was begun, and replace what was finished",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("threads", "dask"),
+        default="threads",
+        help="who scores (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="scheduler of a Dask cluster"
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=int,
+        help="how many parts are scored at a time (default: one per core)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="report problems alone")
+
+
 def run(arguments: argparse.Namespace, stream: TextIO) -> None:
-    """Score a table with a saved model, unless its output would replace its input.
+    """Score tables with a saved model, unless its output would replace its input.
 
     Parameters
     ----------
@@ -70,63 +156,104 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     Raises
     ------
     ModelFileError
-        If the model cannot be read, or is no binary classifier of named columns.
+        If the model cannot be read, or is no binary classifier.
     TableError
-        If the table cannot be read, or does not fit the model.
+        If a table cannot be read, does not fit the model, or has too many bad records.
     OutputError
-        If the output cannot be written.
+        If the output cannot be written, or is that of another run.
 
     Notes
     -----
-    Columns with cells that are like none of the training table's are named in a
-    warning each on the standard error.
+    What is unlike training is named in a warning each on the standard error.
     """
+    from torch_binary_classifier.jobs import score_table
     from torch_binary_classifier.persistence import load
-    from torch_binary_classifier.scoring import score_table
+    from torch_binary_classifier.scoring.expected import schema_of_file
 
-    model, data, out = arguments.model, arguments.data, arguments.out
-    check_no_input(arguments, out, model, data)
+    check_no_input(
+        arguments, arguments.out, arguments.model, *map(Path, arguments.inputs)
+    )
     written = csv_format(arguments)
-    line = ProgressLine(stream)
+    schema = arguments.schema
+    progress = _Progress(stream)
     try:
         summary = score_table(
-            load(model, verify_with=arguments.key_file),
-            data,
-            out,
+            load(arguments.model, verify_with=arguments.key_file),
+            arguments.inputs,
+            arguments.out,
+            keep="all" if arguments.keep == ["all"] else arguments.keep,
+            threshold=arguments.threshold,
+            logit=arguments.logit,
+            unseen=arguments.unseen,
+            types=arguments.types,
+            schema=None if schema is None else schema_of_file(schema, written),
+            max_bad_records=arguments.max_bad_records,
+            fail_on_drift=arguments.fail_on_drift,
+            restart=arguments.restart,
+            engine=arguments.engine,
+            scheduler=arguments.scheduler,
+            n_threads=arguments.threads,
             separator=written.separator,
             encoding=written.encoding,
-            strict=arguments.strict,
-            report=partial(_show_rows, line),
+            report=None if arguments.quiet else progress.show,
         )
     finally:
-        line.clear()
-    _write_summary(summary, stream)
+        progress.line.clear()
+    if not arguments.quiet:
+        _write_summary(summary, arguments.out, stream)
+    _warn(summary, arguments)
+
+
+def _write_summary(summary: ScoreSummary, out: Path, stream: TextIO) -> None:
+    """Report what was read, and what became of it."""
+    for note in summary.notes:
+        stream.write(f"Note: {plain(note)}\n")
+    if summary.ignored:
+        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
+    if summary.n_kept_parts:
+        stream.write(f"Went on after {summary.n_kept_parts} parts of a former run\n")
+    did = "Was scored before:" if summary.was_finished else "Scored"
     stream.write(
-        f"Scored {summary.n_rows} rows of {plain(shown_path(data))} into "
-        f"{plain(str(out))}\n"
+        f"{did} {summary.n_scored} of {summary.n_rows} rows into {plain(str(out))}, "
+        f"{summary.n_rejected} rejected\n"
     )
 
 
-def _write_summary(summary: ScoreSummary, stream: TextIO) -> None:
-    """Report what was not read, and what was strange."""
-    if summary.ignored:
-        stream.write(f"Ignored columns: {', '.join(map(repr, summary.ignored))}\n")
-    if summary.as_file:
-        stream.write(
-            "Note: read as the file says, because the model does not tell: "
-            f"{', '.join(map(repr, summary.as_file))}\n"
-        )
+def _warn(summary: ScoreSummary, arguments: argparse.Namespace) -> None:
+    """Report what is unlike training, and what was rejected."""
+    if summary.n_rejected:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in summary.rejected.items())
+        warn(f"{summary.n_rejected} records were rejected: {kinds}.")
+    for finding in summary.drift:
+        warn(f"{finding.message}.")
     for column in summary.columns:
-        if column.is_strange:
+        is_told = column.is_strange and not column.is_lost  # drift tells of lost ones
+        if is_told and (arguments.unseen != "ignore" or not column.unseen):
             warn(f"{column.description}.")
 
 
-def _show_rows(line: ProgressLine, n_rows: int, read_fraction: float) -> None:
-    """Show how many rows are scored, and how much of the file that is, if known."""
-    if math.isnan(read_fraction):
-        line.show(lambda: f"{n_rows} rows scored")
-    else:
-        line.show(
-            lambda: f"{n_rows} rows scored, {read_fraction:.0%} of the file",
-            read_fraction,
-        )
+class _Progress:
+    """How far the run is, how fast, and how long it will take."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.line = ProgressLine(stream)
+        self._began = time.monotonic()
+
+    def show(self, n_rows: int, fraction: float) -> None:
+        """Show the rows done, and roughly which fraction of the input they are."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        words = f"{n_rows} rows scored, {n_rows / seconds:,.0f} per second"
+        if math.isnan(fraction):
+            self.line.show(lambda: words)
+            return
+        left = seconds * (1 - fraction) / max(fraction, 1e-9)
+        self.line.show(lambda: f"{words}, {_duration(left)} left", fraction)
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -22,7 +22,14 @@ except ImportError:  # Windows
 else:
     HAS_LOCKS = True
 
-__all__ = ["check_writable", "replaced_file"]
+__all__ = [
+    "check_writable",
+    "remove_leftovers",
+    "replaced_file",
+    "sync_folder",
+    "telling",
+    "written_file",
+]
 
 # Of the 255 bytes that file systems allow, without what a temporary name adds.
 MOST_NAME_BYTES = 200
@@ -43,7 +50,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         ordinary file lies at the path.
     """
     final = Path(os.path.realpath(path))
-    with _telling(path):
+    with telling(path):
         if not final.parent.is_dir():
             msg = f"{path} must lie in a folder that exists, got {str(final.parent)!r}."
             raise OutputError(msg)
@@ -108,19 +115,51 @@ def replaced_file(
     check_writable(path)
     final = Path(os.path.realpath(path))
     _check_room(path, final.parent, n_bytes)
-    with _telling(path), _temporary_beside(final) as temporary:
+    remove_leftovers(final.parent, re.escape(_stem_of(final)))
+    with written_file(final, path) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def written_file(
+    final: Path, named: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
+    """Open a temporary file as `replaced_file` does, in a folder of the caller's own.
+
+    What dead processes left is not looked for, which would take the longer the more
+    files there are: `remove_leftovers` does that once.
+
+    Parameters
+    ----------
+    final : Path
+        The file to write, no link.
+    named : str or path, default=None
+        How messages name it; None for its path.
+
+    Yields
+    ------
+    binary file
+        Where to write the new content.
+
+    Raises
+    ------
+    OutputError
+        As `replaced_file` does.
+    """
+    path = final if named is None else named
+    with telling(path), _temporary_beside(final) as temporary:
         with temporary.open("r+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         _copy_mode(final, temporary)  # in case it has changed meanwhile
         temporary.replace(final)
-        _sync_folder(path, final.parent)
+        sync_folder(path, final.parent)
 
 
 def _check_room(path: str | os.PathLike[str], folder: Path, n_bytes: int) -> None:
     """Refuse a disk that is too full, before anything is written to it."""
-    with _telling(path):
+    with telling(path):
         n_free = shutil.disk_usage(folder).free
     if n_free < n_bytes:
         msg = (
@@ -131,8 +170,24 @@ def _check_room(path: str | os.PathLike[str], folder: Path, n_bytes: int) -> Non
 
 
 @contextlib.contextmanager
-def _telling(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Translate what the system says of a path."""
+def telling(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Translate what the system says of a path.
+
+    Parameters
+    ----------
+    path : str or path
+        How the message names it.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    OutputError
+        If the block raises an OSError.
+    """
     try:
         yield
     except OutputError:
@@ -145,7 +200,6 @@ def _telling(path: str | os.PathLike[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_beside(final: Path) -> Iterator[Path]:
     """Make a temporary file, which is locked and has the final permissions."""
-    _remove_leftovers(final)
     mode = _mode_of(final)
     temporary, descriptor = _new_temporary(final, 0o666 if mode is None else 0o600)
     try:
@@ -175,11 +229,19 @@ def _stem_of(final: Path) -> str:
     return os.fsdecode(os.fsencode(final.name)[:MOST_NAME_BYTES])
 
 
-def _remove_leftovers(final: Path) -> None:
-    """Remove the temporary files for a path whose processes are dead."""
-    pattern = re.compile(rf"\.{re.escape(_stem_of(final))}\.[0-9a-f]{{16}}\.tmp")
-    with contextlib.suppress(OSError):  # a folder that may not be listed
-        for path in final.parent.iterdir():
+def remove_leftovers(folder: Path, stem: str = ".*") -> None:
+    """Remove the temporary files in a folder whose processes are dead.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; one that may not be listed is left as it is.
+    stem : str, default=".*"
+        Regular expression of the names of the files that they were for.
+    """
+    pattern = re.compile(rf"\.{stem}\.[0-9a-f]{{16}}\.tmp")
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
             if pattern.fullmatch(path.name):
                 _remove_if_dead(path)
 
@@ -223,8 +285,21 @@ def _copy_mode(final: Path, temporary: Path) -> None:
         temporary.chmod(stat.S_IMODE(mode))
 
 
-def _sync_folder(path: str | os.PathLike[str], folder: Path) -> None:
-    """Bring the rename itself to the disk, where a folder can be opened."""
+def sync_folder(path: str | os.PathLike[str], folder: Path) -> None:
+    """Bring the rename of a file itself to the disk, where a folder can be opened.
+
+    Parameters
+    ----------
+    path : str or path
+        How the message names the file.
+    folder : Path
+        Where it lies.
+
+    Raises
+    ------
+    OutputError
+        If the system fails to.
+    """
     if os.name == "nt":
         return
     try:

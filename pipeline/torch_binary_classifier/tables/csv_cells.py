@@ -141,9 +141,6 @@ class CellReader:
             )
             return "skip"
 
-        names = [str(column) for column in self.columns or (0,)]
-        kinds = dict.fromkeys(names, text or pa.string())
-        kinds.update({str(column): kind for column, kind in types.items()})
         table = pa_csv.read_csv(
             pa.py_buffer(_unmarked(content)),
             # With threads, pyarrow does not know the number of a bad row.
@@ -157,20 +154,28 @@ class CellReader:
                 newlines_in_values=b'"' in content,
                 invalid_row_handler=skip,
             ),
-            convert_options=pa_csv.ConvertOptions(
-                # It was checked for the whole.
-                check_utf8=False,
-                include_columns=names,
-                column_types=kinds,
-                null_values=GAP_SPELLINGS if types else [""],
-                strings_can_be_null=not types,
-            ),
+            convert_options=self._convert_options(types, text or pa.string()),
         )
         columns = [
             _one_array(table.column(str(column)), is_read=not types)
             for column in self.columns
         ]
         return BlockCells(columns, table.num_rows + len(wrong), wrong)
+
+    def _convert_options(self, types: Mapping[int, Any], text: Any) -> Any:
+        """Return how pyarrow has to read cells."""
+        # By position, because names may repeat; one at least, to count the rows.
+        names = [str(column) for column in self.columns or (0,)]
+        kinds = dict.fromkeys(names, text)
+        kinds.update({str(column): kind for column, kind in types.items()})
+        return pa_csv.ConvertOptions(
+            # It was checked for the whole.
+            check_utf8=False,
+            include_columns=names,
+            column_types=kinds,
+            null_values=GAP_SPELLINGS if types else [""],
+            strings_can_be_null=not types,
+        )
 
     def _converted(self, columns: Sequence[Any]) -> list[Any]:
         """Return columns of text as the numbers that they are to be, if they are."""

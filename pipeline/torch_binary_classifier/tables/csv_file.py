@@ -86,12 +86,16 @@ class CsvTable:
             If the last line has no end: its last cell may have been cut.
         """
         check_columns(self, columns)
-        for part in self._parts(csv_rows.BLOCK_BYTES):
+        for part in self.parts(csv_rows.BLOCK_BYTES):
             for chunk, wrong in part.read_rows(columns, {}):
                 if wrong:
                     row, what = wrong[0]
                     raise TableError(self._wrong_message(what, row))
                 yield chunk
+
+    def type_of(self, name: str) -> Any:  # noqa: ARG002
+        """Return the type of a column's cells, which is text."""
+        return pa.string()
 
     def parts(self, part_bytes: int = PART_BYTES) -> Iterator[CsvPart]:
         """Yield the rows in parts, as `Table` says, in one pass over the file.
@@ -118,10 +122,6 @@ class CsvTable:
         TableWarning
             If the last line has no end: its last cell may have been cut.
         """
-        return self._parts(part_bytes)
-
-    def _parts(self, part_bytes: int) -> Iterator[CsvPart]:
-        """Yield parts of at least some bytes but for the last."""
         opened = self._taken() if self._is_pipe else self._open()
         file = self._file(opened.stream)
         with opened.stream, self._telling(opened.rows):

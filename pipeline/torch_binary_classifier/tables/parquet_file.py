@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.parquet_parts import (
@@ -36,10 +38,13 @@ class ParquetTable:
         The file, as the user named it.
     names : tuple of str
         The columns of the file.
+    types : tuple of pyarrow.DataType
+        What their cells are.
     """
 
     source: str
     names: tuple[str, ...]
+    types: tuple[Any, ...]
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield the rows in order, as `Table` says: about a million cells at a time."""
@@ -61,28 +66,13 @@ class ParquetTable:
                 )
                 first_row = last_row
 
-    def parts(
-        self,
-        part_bytes: int = PART_BYTES,  # noqa: ARG002
-    ) -> Iterator[ParquetPart]:
-        """Yield the rows in parts, as `Table` says, whole row groups each.
+    def parts(self, part_bytes: int = PART_BYTES) -> Iterator[ParquetPart]:
+        """Yield the rows in parts, as `Table` says, whole row groups each."""
+        return parquet_parts(self.source, self.names, part_bytes)
 
-        Parameters
-        ----------
-        part_bytes : int
-            Says nothing here, where row groups cannot be divided.
-
-        Yields
-        ------
-        ParquetPart
-            At least one row.
-
-        Raises
-        ------
-        TableError
-            If the file cannot be read.
-        """
-        return parquet_parts(self.source, self.names)
+    def type_of(self, name: str) -> Any:
+        """Return the type of a column's cells."""
+        return self.types[self.names.index(name)]
 
 
 def open_parquet(path: str | Path) -> ParquetTable:
@@ -116,7 +106,15 @@ def open_parquet(path: str | Path) -> ParquetTable:
     if head != MAGIC:
         check_kind(source, "a Parquet file", head)
     with opened_parquet(source, source) as file:
-        return ParquetTable(source, _named_columns(file.schema_arrow))
+        schema = file.schema_arrow
+    names = _named_columns(schema)
+    kinds = dict(zip(schema.names, map(_type_of_cells, schema.types), strict=True))
+    return ParquetTable(source, names, tuple(kinds[name] for name in names))
+
+
+def _type_of_cells(kind: Any) -> Any:
+    """Return what cells are, be they in a dictionary or not."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _named_columns(schema: Any) -> tuple[str, ...]:

@@ -21,8 +21,6 @@ from torch_binary_classifier.wording import one_line
 
 __all__ = ["ParquetPart", "decoded", "opened_parquet", "parquet_parts"]
 
-# What a part has at least: fewer rows do not pay for beginning anew.
-PART_ROWS = 1 << 17
 # A chunk has 10 MB of float64, but no more rows than are scored well at a time.
 CHUNK_ROWS = 1 << 16
 CHUNK_CELLS = 20 * CHUNK_ROWS
@@ -169,7 +167,9 @@ class ParquetPart:
             raise TableError(msg)
 
 
-def parquet_parts(source: str, names: tuple[str, ...]) -> Iterator[ParquetPart]:
+def parquet_parts(
+    source: str, names: tuple[str, ...], part_bytes: int
+) -> Iterator[ParquetPart]:
     """Yield the parts of a file.
 
     Parameters
@@ -178,11 +178,13 @@ def parquet_parts(source: str, names: tuple[str, ...]) -> Iterator[ParquetPart]:
         The file.
     names : tuple of str
         The columns that a row shows.
+    part_bytes : int
+        How much a part holds at least, uncompressed.
 
     Yields
     ------
     ParquetPart
-        At least `PART_ROWS` rows, or what is left of them.
+        So much, or what is left.
 
     Raises
     ------
@@ -194,15 +196,17 @@ def parquet_parts(source: str, names: tuple[str, ...]) -> Iterator[ParquetPart]:
         metadata = opened.metadata
         file = ParquetFile(source, path, names, _footer_digest(path))
     groups: list[int] = []
-    first_row = n_rows = 0
+    first_row = n_rows = n_bytes = 0
     for group in range(metadata.num_row_groups):
         groups.append(group)
         n_rows += metadata.row_group(group).num_rows
-        last_row = first_row + n_rows
-        if n_rows >= PART_ROWS or (n_rows and group + 1 == metadata.num_row_groups):
+        n_bytes += metadata.row_group(group).total_byte_size
+        is_last = group + 1 == metadata.num_row_groups
+        if n_rows and (is_last or n_bytes >= part_bytes):
+            last_row = first_row + n_rows
             fraction = last_row / metadata.num_rows
             yield ParquetPart(file, tuple(groups), first_row, n_rows, fraction)
-            groups, first_row, n_rows = [], last_row, 0
+            groups, first_row, n_rows, n_bytes = [], last_row, 0, 0
 
 
 @contextlib.contextmanager

@@ -26,9 +26,9 @@ def open_table(
     Parameters
     ----------
     path : str or path
-        A file whose name ends in ``.csv``, ``.csv.gz``, ``.parquet`` or ``.pq``, or
-        ``-`` for a CSV file at standard input. What comes through a pipe can be read
-        once.
+        A file whose name ends in ``.csv``, ``.csv.gz``, ``.csv.zst``, ``.parquet`` or
+        ``.pq``, or ``-`` for a CSV file at standard input. What comes through a pipe
+        can be read once.
     separator : str, default=","
         What stands between two cells of a CSV file: one character of ASCII, or
         ``"tab"``.

@@ -10,10 +10,12 @@ import contextlib
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.csv_format import CsvFormat
@@ -28,8 +30,8 @@ __all__ = [
 
 STANDARD_INPUT = "-"
 HEAD_BYTES = 1 << 12
-GZIP_SUFFIX = ".gz"
 GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
 PARQUET = b"PAR1"
 
 # What files of other kinds begin with, what they are, and what to do with them.
@@ -41,7 +43,7 @@ SIGNATURES = (
     (b"ARROW1", "an Arrow file", "Save it as Parquet."),
     (b"BZh", "a bzip2 file", "Unpack it."),
     (b"\xfd7zXZ", "an xz file", "Unpack it."),
-    (b"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it."),
+    (ZSTD, "a zstd file", "Name it .csv.zst if it holds CSV."),
 )
 BYTE_ORDER_MARKS = (
     # That of UTF-16 is how that of UTF-32 begins.
@@ -106,7 +108,7 @@ def telling(source: str) -> Iterator[None]:
     Raises
     ------
     TableError
-        If the block raises an error of the system or of gzip.
+        If the block raises an error of the system, of gzip or of zstd.
     """
     try:
         yield
@@ -115,6 +117,9 @@ def telling(source: str) -> Iterator[None]:
         raise TableError(msg) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         msg = f"{source} must be a whole gzip file, got a damaged or a cut one."
+        raise TableError(msg) from error
+    except _DamagedError as error:
+        msg = f"{source} must be a whole zstd file, got a damaged or a cut one."
         raise TableError(msg) from error
     except OSError as error:
         msg = f"{source} must be a readable table, got {error.strerror or error}."
@@ -127,7 +132,8 @@ class TextStream:
     Parameters
     ----------
     path : str or path
-        The file, compressed if its name ends in ``.gz``; ``-`` is standard input.
+        The file, compressed if its name ends in ``.gz`` or ``.zst``; ``-`` is standard
+        input.
     csv_format : CsvFormat
         Tells the encoding.
 
@@ -244,6 +250,56 @@ class _Peeked:
         return content
 
 
+class _Packed:
+    """Bytes as pyarrow asks for them; whoever opened them closes them."""
+
+    closed = False
+
+    def __init__(self, file: _Readable) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        """Return some of the next bytes."""
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _DamagedError(Exception):
+    """Bytes are not as they were packed."""
+
+
+class _Unzstd:
+    """The text of a zstd file."""
+
+    def __init__(self, file: _Readable) -> None:
+        packed = pa.PythonFile(_Packed(file), "r")
+        self._file = pa.CompressedInputStream(packed, "zstd")
+
+    def read(self, size: int, /) -> bytes:
+        """Return some of the next bytes."""
+        try:
+            return bytes(self._file.read(size))
+        except OSError as error:
+            # Those of the system have a number.
+            if error.errno is None:
+                raise _DamagedError from error
+            raise
+
+
+def _unzipped(file: Any) -> _Readable:
+    """Return the text of a gzip file."""
+    return gzip.GzipFile(fileobj=file, mode="rb")
+
+
+# What names of packed files end in, what these are and begin with, and what unpacks.
+PACKINGS: tuple[tuple[str, str, bytes, Callable[[Any], _Readable]], ...] = (
+    (".gz", "gzip", GZIP, _unzipped),
+    (".zst", "zstd", ZSTD, _Unzstd),
+)
+
+
 class _Transcoded:
     """Text of some encoding as text in UTF-8."""
 
@@ -277,12 +333,12 @@ class _Transcoded:
 def _text_of(content: _Peeked, path: str | Path, csv_format: CsvFormat) -> _Peeked:
     """Return the text of an open file in UTF-8."""
     source = shown_path(path)
-    if source.lower().endswith(GZIP_SUFFIX):
-        if not content.head.startswith(GZIP):
-            msg = f"{source} must be a gzip file, got other bytes. Name it .csv."
-            raise TableError(msg)
-        compressed: Any = content
-        content = _Peeked(gzip.GzipFile(fileobj=compressed, mode="rb"))
+    for suffix, name, start, unpacked in PACKINGS:
+        if source.lower().endswith(suffix):
+            if not content.head.startswith(start):
+                msg = f"{source} must be a {name} file, got other bytes. Name it .csv."
+                raise TableError(msg)
+            content = _Peeked(unpacked(content))
     check_kind(source, "CSV text", content.head)
     _check_mark(source, csv_format, content.head)
     if not csv_format.is_utf8:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 __all__ = ["CSV_SUFFIXES", "READ_SUFFIXES", "WRITE_SUFFIXES"]
 
-CSV_SUFFIXES = (".csv", ".csv.gz")
+CSV_SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 READ_SUFFIXES = (*CSV_SUFFIXES, ".parquet", ".pq")
 WRITE_SUFFIXES = (".csv", ".parquet", ".pq")

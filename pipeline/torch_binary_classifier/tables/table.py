@@ -108,6 +108,20 @@ class Table(Protocol):
             If the file cannot be read, or a column is missing or occurs twice.
         """
 
+    def type_of(self, name: str) -> Any:
+        """Return the type of a column's cells.
+
+        Parameters
+        ----------
+        name : str
+            A column of the table.
+
+        Returns
+        -------
+        pyarrow.DataType
+            Text in a CSV file.
+        """
+
     def parts(self, part_bytes: int = PART_BYTES) -> Iterator[Part]:
         """Yield the rows in parts, in order, that can be read apart from each other.
 
