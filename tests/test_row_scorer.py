@@ -17,6 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from tests.test_schemas_scoring import LOOK
 from tests.test_scoring_property import models, options
 
 from builders import network
@@ -515,16 +516,11 @@ STRANGE = st.sampled_from(
 )  # fmt: skip
 
 
-def looked_at(X):
-    """Return numbers that change with every type and every writing of a cell."""
-    from tests.test_schemas_scoring import looked_at
-
-    return looked_at(X)
-
-
-def check_rows_alone(drawn, strange, has_schema, unseen):
+def check_rows_alone(drawn, strange, has_schema, unseen, looks=False):
     """Compare what is said of rows together with what is said of each alone."""
     X, model, y = drawn
+    if looks:
+        model = make_pipeline(LOOK, LogisticRegression())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # From the fit of absurd tables.
         try:
@@ -577,11 +573,18 @@ def test_rows_are_scored_alone(drawn, strange, has_schema, unseen):
     check_rows_alone(drawn, strange, has_schema, unseen)
 
 
+@given_rows
+@settings(max_examples=25, **options)
+def test_rows_are_looked_at_alone(drawn, strange, has_schema, unseen):
+    check_rows_alone(drawn, strange, has_schema, unseen, looks=True)
+
+
 @pytest.mark.slow
 @given_rows
 @settings(max_examples=400, **options)
 def test_many_rows_are_scored_alone(drawn, strange, has_schema, unseen):
     check_rows_alone(drawn, strange, has_schema, unseen)
+    check_rows_alone(drawn, strange, has_schema, unseen, looks=True)
 
 
 # What cannot be.
