@@ -7,6 +7,7 @@ import pandas as pd
 
 from torch_binary_classifier.scoring import (
     Chunk,
+    Expected,
     RowScorer,
     expected_columns,
     merged_counts,
@@ -24,6 +25,7 @@ class Scored:
     columns: tuple
     findings: list
     counts: dict
+    expected: Expected
 
 
 def score_file(model, path, *, schema=None, part_bytes=1 << 20, **options):
@@ -50,6 +52,7 @@ def score_file(model, path, *, schema=None, part_bytes=1 << 20, **options):
         column_shares(counts, expected, len(frame)),
         drift_findings(counts, expected, len(frame)),
         counts,
+        expected,
     )
 
 

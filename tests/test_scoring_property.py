@@ -21,10 +21,10 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from tests.table_files import score_anew
 
 from builders import mlp
-from torch_binary_classifier.tables import parquet_file
+from row_scoring import score_file
+from torch_binary_classifier.tables import parquet_parts
 
 N_ROWS = 24
 TOLERANCE = 1e-9
@@ -156,16 +156,16 @@ def check_files_score_as_the_table(drawn, chunk_size):
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(parquet_file, "PARQUET_CHUNK_CELLS", chunk_size)
+        patch.setattr(parquet_parts, "CHUNK_CELLS", chunk_size)
         csv, parquet = Path(folder) / "new.csv", Path(folder) / "new.parquet"
         X.to_csv(csv, index=False)
         X.to_parquet(parquet, index=False)
         for path in (csv, parquet):
-            out = path.with_name("scores.parquet")
-            summary = score_anew(model, path, out)
-            found = pd.read_parquet(out)["probability"]
+            scored = score_file(model, path, part_bytes=chunk_size)
+            found = scored.frame["probability"]
             np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
-            assert not any(column.unseen for column in summary.columns)
+            assert not scored.bad
+            assert not any(column.unseen for column in scored.columns)
     return True
 
 

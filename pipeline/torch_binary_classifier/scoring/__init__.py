@@ -1,5 +1,6 @@
 """Tables in, scores out; knows fitted scikit-learn estimators, but none of ours."""
 
+from torch_binary_classifier.scoring.batch_scorer import BatchScorer, scorer
 from torch_binary_classifier.scoring.columns import InputColumn, InputColumns
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
 from torch_binary_classifier.scoring.drift import ColumnShares
@@ -12,6 +13,7 @@ from torch_binary_classifier.tables.reading import open_table, read_table
 from torch_binary_classifier.tables.writing import open_writer
 
 __all__ = [
+    "BatchScorer",
     "Chunk",
     "ColumnCounts",
     "ColumnShares",
@@ -27,4 +29,5 @@ __all__ = [
     "open_table",
     "open_writer",
     "read_table",
+    "scorer",
 ]

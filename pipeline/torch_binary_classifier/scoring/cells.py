@@ -145,4 +145,6 @@ def _array(values: list[object], vocabulary: Vocabulary) -> np.ndarray[Any, Any]
     objects[:] = values
     if not vocabulary.is_typed or any(isinstance(value, str) for value in values):
         return objects
-    return np.array(values)
+    array = np.array(values)
+    # Of gaps alone, no unit follows.
+    return array.astype(vocabulary.dtype) if array.dtype == "M8" else array

@@ -67,8 +67,22 @@ class Expected:
         Expected
             With ``as_file``.
         """
-        names = self.columns.of_kind("file")
-        return replace(self, as_file=file_columns(tables, names))
+        return self.told(file_columns(tables, self.columns.of_kind("file")))
+
+    def told(self, as_file: Mapping[str, FileColumn]) -> Expected:
+        """Return the same with what is said where the model does not tell.
+
+        Parameters
+        ----------
+        as_file : mapping of str to FileColumn
+            What columns of kind "file" hold.
+
+        Returns
+        -------
+        Expected
+            With ``as_file``.
+        """
+        return replace(self, as_file=as_file)
 
 
 def expected_columns(estimator: Any, schema: TableSchema | None = None) -> Expected:

@@ -256,6 +256,9 @@ class RowScorer:
         try:
             scores = self._predicted(rows, chunk.n_rows)
         except REFUSALS:
+            # Texts that a step reads as dates, no reader has looked at.
+            found = bad_rows(chunk, self._bad_cells(chunk))
+            chunk, rows = self._without(chunk, found, bad)
             found = refused_rows(chunk, rows, self.predictor.scores)
             chunk, rows = self._without(chunk, found, bad)
             scores = self._predicted_together(chunk, rows)

@@ -34,6 +34,8 @@ class Vocabulary:
     is_typed : bool
         Whether the encoders keep them in an array of NumPy's own types, so that
         cells must come in such an array as well.
+    dtype : numpy.dtype
+        Which type that is.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Vocabulary:
         genuine = [c for c in known if c not in fills]
         self.kind: Kind = _kind(genuine or known, categories)
         self.is_typed = all(array.dtype != object for array in categories)
+        self.dtype = categories[0].dtype
         known_forms = {form for category in genuine for form in forms(category)}
         # Only they may have lost the last digits of a whole number.
         self._is_floating = any(isinstance(c, float | np.floating) for c in genuine)
