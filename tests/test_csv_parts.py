@@ -1,6 +1,7 @@
 """Parts of CSV files give the same records, good and bad, wherever they are cut."""
 
 import csv
+import errno
 import gzip
 import hashlib
 import io
@@ -8,6 +9,7 @@ import os
 import pickle
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +130,7 @@ def test_places_are_those_of_the_truth(tmp_path, corpus, part_bytes):
     for row, place in enumerate(places):
         before, after = content[: place.byte_offset], content[place.byte_offset :]
         assert place.line == len(before.splitlines()) + 1
-        assert row in wrong or after.startswith(place.raw.encode() + content[13:14])
+        assert row in wrong or after.startswith(place.raw.encode() + content[12:13])
 
 
 @pytest.mark.parametrize("n_threads", [1, 4])
@@ -423,26 +425,17 @@ def test_text_with_the_suffix_of_zstd_is_told(tmp_path):
         open_table(path)
 
 
-def test_a_zstd_file_on_a_failing_disk_is_told(tmp_path, monkeypatch):
-    path = file_of(tmp_path, zstd(os.urandom(100_000).hex().encode()), "new.csv.zst")
-
+def test_a_zstd_file_on_a_failing_disk_is_told(monkeypatch):
     class Failing(io.BytesIO):
         def read(self, size=-1):
             if self.tell():
-                raise OSError(5, "Input/output error")
+                raise OSError(errno.EIO, "Input/output error")
             return super().read(size)
 
-    monkeypatch.setattr(
-        type(path), "open", lambda self, mode: Failing(self.read_bytes_())
-    )
-    monkeypatch.setattr(
-        type(path), "read_bytes_", lambda self: path_bytes, raising=False
-    )
-    path_bytes = os.fsencode("")
-    with open(path, "rb") as file:  # noqa: PTH123
-        path_bytes = file.read()
+    packed = Failing(zstd(os.urandom(100_000).hex().encode()))
+    monkeypatch.setattr(Path, "open", lambda *_: packed)
     with pytest.raises(TableError, match="must be a readable table, got Input/output"):
-        open_table(path)
+        open_table("new.csv.zst")
 
 
 def test_standard_input_is_read_once_in_parts(monkeypatch):
