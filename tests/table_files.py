@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from torch_binary_classifier.assembly import tabular_pipeline
+from torch_binary_classifier.jobs import score_table
 
 N_ROWS = 50
 
@@ -44,3 +45,8 @@ def csv_of(tmp_path, text):
     path = tmp_path / "new.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+def score_anew(model, data, out, **options):
+    """Score a table, whatever was written to the output before."""
+    return score_table(model, data, out, restart=True, **options)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from tests.table_files import score_anew
 
 from torch_binary_classifier.exceptions import TableError, TableWarning
-from torch_binary_classifier.scoring import open_table, read_table, score_table
+from torch_binary_classifier.scoring import open_table, read_table
 from torch_binary_classifier.tables import csv_file, csv_rows
 
 TEXT = "näme,y\né,1\nß,2\n"
@@ -359,13 +360,13 @@ def test_scores_take_separator_and_encoding(tmp_path):
     path = tmp_path / "new.csv"
     frame.assign(z=1).to_csv(path, index=False, sep=";", encoding="cp1252")
     out = tmp_path / "out.csv"
-    score_table(model, path, out, separator=";", encoding="cp1252")
+    score_anew(model, path, out, separator=";", encoding="cp1252")
     np.testing.assert_array_equal(
         pd.read_csv(out)["probability"], model.predict_proba(frame)[:, 1]
     )
     out.unlink()
     with pytest.raises(ValueError, match=r"^separator must be"):
-        score_table(model, path, out, separator="")
+        score_anew(model, path, out, separator="")
     assert not out.exists()
 
 

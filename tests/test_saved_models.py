@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from models.compatibility import make
+from tests.table_files import score_anew
 
 from torch_binary_classifier import UntrustedModelError, load
 from torch_binary_classifier.persistence.model_file import FORMAT, read_model_file
-from torch_binary_classifier.scoring import score_table
 
 HOME = Path(make.__file__).parent
 FILES = sorted(path for path in HOME.glob("format_*/*") if path.suffix in make.SUFFIXES)
@@ -92,7 +92,7 @@ def test_probabilities_are_those_of_the_day_of_saving(path, trust):
 @each([path for path in FILES if name_of(path) not in ("arrays", "float32")])
 def test_files_are_scored_alike(path, tmp_path):
     out = tmp_path / "scored.csv"
-    summary = score_table(load(path), path.with_suffix(".csv"), out)
+    summary = score_anew(load(path), path.with_suffix(".csv"), out)
     assert summary.ignored == ("probability",)
     expected = table_of(path)[1]
     np.testing.assert_allclose(pd.read_csv(out)["probability"], expected, atol=1e-6)

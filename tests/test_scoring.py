@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from tests.table_files import N_ROWS, csv_of, fitted, people, write
+from tests.table_files import N_ROWS, csv_of, fitted, people, score_anew, write
 
 from builders import mlp
 from torch_binary_classifier.assembly import tabular_pipeline
@@ -21,7 +21,6 @@ from torch_binary_classifier.scoring import (
     as_frame,
     open_table,
     read_table,
-    score_table,
 )
 from torch_binary_classifier.tables import csv_rows, parquet_file
 from torch_binary_classifier.tables import frame as frames
@@ -48,7 +47,7 @@ def numbers_model(table):
 def scored(model, data, suffix=".parquet"):
     """Return the scores of a file as a DataFrame."""
     out = data.with_name(f"scored{suffix}")
-    score_table(model, data, out)
+    score_anew(model, data, out)
     return pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
 
 
@@ -92,7 +91,7 @@ def test_columns_may_come_in_any_order_and_company(model, table, tmp_path):
     data = write(
         table[["city", "income", "age"]].assign(extra="?"), tmp_path / "new.csv"
     )
-    summary = score_table(model, data, tmp_path / "out.csv")
+    summary = score_anew(model, data, tmp_path / "out.csv")
     assert (summary.n_rows, summary.ignored) == (N_ROWS, ("extra",))
     np.testing.assert_array_equal(
         pd.read_csv(tmp_path / "out.csv")["probability"],
@@ -104,7 +103,7 @@ def test_report_counts_rows_and_ends_with_the_file(model, table, tmp_path, monke
     data = write(table, tmp_path / "new.csv")
     monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 500)
     reports = []
-    score_table(
+    score_anew(
         model, data, tmp_path / "out.csv", report=lambda *report: reports.append(report)
     )
     rows, fractions = zip(*reports, strict=True)
@@ -221,7 +220,7 @@ def test_unfit_tables_are_refused_whole(model, tmp_path, text, match):
     out = tmp_path / "out.csv"
     out.write_text("former")
     with pytest.raises(TableError, match=match):
-        score_table(model, data, out)
+        score_anew(model, data, out)
     assert out.read_text() == "former"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new.csv", "out.csv"]
 
@@ -292,13 +291,13 @@ def test_model_without_column_names_is_refused(table, tmp_path):
 
 def test_output_of_another_kind_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match=r"out must end in .csv, .parquet, .pq, got"):
-        score_table(model, tmp_path / "new.csv", tmp_path / "out.xlsx")
+        score_anew(model, tmp_path / "new.csv", tmp_path / "out.xlsx")
 
 
 def test_output_in_a_missing_folder_is_refused(model, table, tmp_path):
     data = write(table, tmp_path / "new.csv")
     with pytest.raises(OutputError, match="must lie in a folder that exists"):
-        score_table(model, data, tmp_path / "absent" / "out.csv")
+        score_anew(model, data, tmp_path / "absent" / "out.csv")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -316,7 +315,7 @@ def test_full_disk_leaves_nothing(model, table, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(pa_csv, "CSVWriter", FullWriter)
     monkeypatch.setattr(pq, "ParquetWriter", FullWriter)
     with pytest.raises(OutputError, match="must be writable, got No space left"):
-        score_table(model, data, tmp_path / f"out{suffix}")
+        score_anew(model, data, tmp_path / f"out{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
 
 
@@ -334,7 +333,7 @@ def test_missing_text_is_what_it_was_in_training(table, tmp_path, missing):
 def test_damaged_page_of_a_scored_table_is_noticed(numbers_model, table, tmp_path):
     data = write(table, tmp_path / "new.csv")
     path = tmp_path / "scores.parquet"
-    score_table(numbers_model, data, path)
+    score_anew(numbers_model, data, path)
     before = read_table(path).numbers("probability")
     place = path.read_bytes().index(before[7].tobytes())
     content = bytearray(path.read_bytes())

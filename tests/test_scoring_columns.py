@@ -26,10 +26,10 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
-from tests.table_files import write
+from tests.table_files import score_anew, write
 
 from torch_binary_classifier.exceptions import TableError
-from torch_binary_classifier.scoring import ColumnShares, input_columns, score_table
+from torch_binary_classifier.scoring import ColumnShares, input_columns
 from torch_binary_classifier.tables import csv_rows, parquet_file
 from torch_binary_classifier.tables import frame as frames
 
@@ -61,7 +61,7 @@ def y(table):
 def scored(model, path):
     """Return probabilities and summary of a file."""
     out = path.with_name("scores.parquet")
-    summary = score_table(model, path, out)
+    summary = score_anew(model, path, out)
     return pd.read_parquet(out)["probability"].to_numpy(), summary
 
 
@@ -400,25 +400,25 @@ def test_columns_without_a_known_cell_are_refused_if_strict(
     data = write(table.assign(**changes), tmp_path / "new.csv")
     out = tmp_path / "scores.csv"
     with pytest.raises(TableError, match=match):
-        score_table(people, data, out, strict=True)
+        score_anew(people, data, out, strict=True)
     assert not out.exists()
-    summary = score_table(people, data, out)
+    summary = score_anew(people, data, out)
     assert [c.name for c in summary.columns if c.is_lost] == [*changes]
     assert out.exists()
 
 
 def test_strict_passes_what_training_had(people, table, y, tmp_path):
     data = write(table, tmp_path / "new.csv")
-    assert score_table(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
+    assert score_anew(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
     table.loc[::3, "city"] = None
     people.fit(table, y)
     data = write(table.assign(city=None), tmp_path / "new.csv")
-    assert score_table(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
+    assert score_anew(people, data, tmp_path / "out.csv", strict=True).n_rows == N_ROWS
 
 
 def test_strict_passes_a_table_without_rows(people, table, tmp_path):
     data = write(table.iloc[:0], tmp_path / "new.csv")
-    assert score_table(people, data, tmp_path / "out.csv", strict=True).columns == ()
+    assert score_anew(people, data, tmp_path / "out.csv", strict=True).columns == ()
 
 
 def test_scores_without_pandas(people, table, tmp_path, monkeypatch):

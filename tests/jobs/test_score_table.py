@@ -127,7 +127,7 @@ def test_model_of_arrays_takes_columns_by_position(tmp_path):
     np.testing.assert_allclose(
         scored(out).probability, model.predict_proba(X)[:, 1], rtol=1e-14
     )
-    assert any("position" in note for note in summary.notes)
+    assert any("in the order of the table" in note for note in summary.notes)
     with pytest.raises(TableError, match=r"must have 3 columns.*got 4"):
         score_table(model, path, tmp_path / "more.parquet")
 

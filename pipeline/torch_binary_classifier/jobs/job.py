@@ -298,6 +298,7 @@ class _Taken:
             job.ignored,
             column_shares(self._counts, job.expected, n_scored),
             tuple(drift_findings(self._counts, job.expected, n_scored)),
+            tuple(job.expected.as_file),
             tuple(job.expected.notes),
             job.n_kept,
         )

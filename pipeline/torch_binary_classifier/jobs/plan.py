@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,13 +83,23 @@ def plan(
     return {
         "format": FORMAT,
         "inputs": [_stamp(path) for path in paths],
-        "model": joblib.hash(model, hash_name="sha1"),
+        "model": _hash_of(model),
         "options": options | {"keep": keep if keep == "all" else list(keep)},
         "schema": None if schema is None else joblib.hash(schema.to_dict()),
         "output": kind or "folder",
         # Other releases may change a score's last bits, or a file's bytes.
         "versions": installed_versions() | {"pyarrow": pa.__version__},
     }
+
+
+def _hash_of(model: Any) -> str:
+    """Return what tells whether a model is the same, be it loaded anew."""
+    # What a search has measured says nothing of how it scores.
+    scoring = getattr(model, "best_estimator_", model)
+    try:
+        return str(joblib.hash(scoring, hash_name="sha1"))
+    except Exception:  # pickling a model can raise anything
+        return f"does not pickle, so is another one each time: {secrets.token_hex(8)}"
 
 
 def differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -138,7 +149,7 @@ def _stamp(path: str) -> dict[str, Any]:
         return {"path": path, "size": None, "modified": None}
     found = Path(path).stat()
     return {
-        "path": str(Path(path).resolve()),
+        "path": str(Path(path).absolute()),
         "size": found.st_size,
         "modified": found.st_mtime_ns,
     }

@@ -180,8 +180,8 @@ def score_table(
     with telling(place.out):
         place.check()
     expected = expected_columns(model, schema)
-    given = [data] if isinstance(data, str | os.PathLike) else data
-    paths = table_paths([os.fspath(path) for path in given])
+    inputs = [data] if isinstance(data, str | os.PathLike) else data
+    paths = table_paths([os.fspath(path) for path in inputs])
     files = list(opened(paths, expected, csv_format, kept))
     expected = expected.seen_in([file.table for file in files])
     scorer = RowScorer(

@@ -31,6 +31,9 @@ class ScoreSummary:
         met, and which is missing. Empty if there are no rows.
     drift : tuple of DriftFinding
         Where the rows are unlike those of training.
+    as_file : tuple of str
+        Columns that were read as the files say, because the model does not tell what
+        they hold.
     notes : tuple of str
         What had to be assumed.
     n_kept_parts : int
@@ -45,6 +48,7 @@ class ScoreSummary:
     ignored: tuple[str, ...] = ()
     columns: tuple[ColumnShares, ...] = ()
     drift: tuple[DriftFinding, ...] = ()
+    as_file: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     n_kept_parts: int = 0
     was_finished: bool = False

@@ -7,7 +7,6 @@ from torch_binary_classifier.scoring.drift import ColumnShares
 from torch_binary_classifier.scoring.expected import Expected, expected_columns
 from torch_binary_classifier.scoring.following import input_columns
 from torch_binary_classifier.scoring.row_scorer import RowScorer, ScoredRows
-from torch_binary_classifier.scoring.score import ScoreSummary, score_table
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.frame import as_frame
 from torch_binary_classifier.tables.reading import open_table, read_table
@@ -22,7 +21,6 @@ __all__ = [
     "InputColumn",
     "InputColumns",
     "RowScorer",
-    "ScoreSummary",
     "ScoredRows",
     "as_frame",
     "expected_columns",
@@ -31,6 +29,5 @@ __all__ = [
     "open_table",
     "open_writer",
     "read_table",
-    "score_table",
     "scorer",
 ]

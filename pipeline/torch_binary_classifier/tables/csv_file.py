@@ -285,16 +285,21 @@ class _OpenFile:
 def _gathered(blocks: Iterator[RowBlock], part_bytes: int) -> Iterator[list[RowBlock]]:
     """Yield blocks that follow upon each other, of some bytes together."""
     part: list[RowBlock] = []
-    n_bytes = 0
-    for block in blocks:
-        if part and block.offset != part[0].offset + n_bytes:
+    try:
+        for block in blocks:
+            # Of a row that is too long, not all is in the block before.
+            if part and block.offset != part[-1].offset + len(part[-1].content):
+                yield part
+                part = []
+            part.append(block)
+            if block.offset + len(block.content) - part[0].offset >= part_bytes:
+                yield part
+                part = []
+    except UnicodeError:
+        # What stands before the bytes that are no text is whole.
+        if part:
             yield part
-            part, n_bytes = [], 0
-        part.append(block)
-        n_bytes += len(block.content)
-        if n_bytes >= part_bytes:
-            yield part
-            part, n_bytes = [], 0
+        raise
     if part:
         yield part
 

@@ -296,7 +296,11 @@ class RowReader:
     def _take_line_end(self) -> bool:
         """Take what is left of a line, if its end was read."""
         found = _LINE_END.search(self._pending)
-        if found is None or (found.end() == len(self._pending) and not self._ended):
+        if found is None or (
+            found.end() == len(self._pending)
+            and found.group() == b"\r"
+            and not self._ended
+        ):
             return False
         self._taken(found.end(), 0)
         return True

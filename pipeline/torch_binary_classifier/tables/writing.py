@@ -21,7 +21,9 @@ SUFFIXES = (".csv", ".parquet", ".pq", ".arrow")
 class ByteSink(Protocol):
     """What bytes are written to, as pyarrow asks for it."""
 
-    closed: bool
+    @property
+    def closed(self) -> bool:
+        """Return whether the writing has ended."""
 
     def write(self, content: Any, /) -> int:
         """Write some bytes."""
