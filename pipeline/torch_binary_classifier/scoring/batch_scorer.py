@@ -245,7 +245,7 @@ def _as_table(batch: Any) -> Any:
         return pa.Table.from_batches([batch])
     try:
         return pa.table(batch)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         msg = (
             "batch must be a RecordBatch or Table of Arrow, or a table that Arrow "
             f"takes over, got {type(batch).__name__}."

@@ -211,6 +211,8 @@ class _Spread:
         if abs(here.mean - trained.mean) > MOST_SHIFT * trained.deviation:
             msg = f"{label} has moved: here {now}, in training {was}"
             yield self._finding("shifted", msg)
+        if trained.is_narrow:
+            return  # How many of the few other rows a table has, is chance.
         if self.is_constant:
             msg = f"{label} is {here.mean:.6g} in every row, in training it had {was}"
             yield self._finding("constant", msg)
@@ -227,8 +229,7 @@ class _Spread:
     def is_of_another_scale(self) -> bool:
         """Return whether the deviation is much larger or smaller."""
         times = self.counts.deviation / self.trained.deviation
-        is_other = times > MOST_SCALE or times * MOST_SCALE < 1
-        return is_other and not self.trained.is_narrow
+        return times > MOST_SCALE or times * MOST_SCALE < 1
 
     @property
     def was_standard(self) -> bool:

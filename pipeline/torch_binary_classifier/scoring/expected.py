@@ -14,12 +14,15 @@ from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.schemas import TableSchema, carried_schema
 from torch_binary_classifier.schemas import schema as schema_of_table
 from torch_binary_classifier.scoring.columns import InputColumns
-from torch_binary_classifier.scoring.file_types import FileColumn, file_columns
+from torch_binary_classifier.scoring.file_types import (
+    FileColumn,
+    file_columns,
+    whole_numbers,
+)
 from torch_binary_classifier.scoring.following import input_columns
 from torch_binary_classifier.scoring.training_types import with_schema
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.csv_format import CsvFormat
-from torch_binary_classifier.tables.missing import where_missing
 from torch_binary_classifier.tables.numbers import parse_numbers
 from torch_binary_classifier.tables.reading import open_table, read_table
 from torch_binary_classifier.tables.table import Table
@@ -219,8 +222,6 @@ def _typed(whole: Chunk, name: str, kind: str) -> Any:
     if kind in ("typed", "text"):
         return cells
     if kind == "whole":
-        words = pc.utf8_trim_whitespace(cells)
-        nothing = pa.scalar(None, words.type)
-        return pc.cast(pc.if_else(where_missing(cells), nothing, words), pa.int64())
+        return whole_numbers(cells)
     numbers = parse_numbers(cells)
     return pc.cast(numbers, pa.bool_()) if kind == "truth value" else numbers

@@ -23,7 +23,7 @@ from torch_binary_classifier.tables.numbers import NUMBER
 from torch_binary_classifier.tables.parquet_file import ParquetTable
 from torch_binary_classifier.tables.table import Table
 
-__all__ = ["FileColumn", "file_columns", "read_as_file"]
+__all__ = ["FileColumn", "file_columns", "read_as_file", "whole_numbers"]
 
 _TRUTHS = ("true", "false")
 # What fits into 64 bits.
@@ -121,13 +121,31 @@ def read_as_file(chunk: Chunk, name: str, column: FileColumn) -> Cells:
     return Cells(values, 0, int(n_missing))
 
 
+def whole_numbers(cells: Any) -> Any:
+    """Return texts that are whole numbers as such.
+
+    Parameters
+    ----------
+    cells : pyarrow.StringArray
+        The texts.
+
+    Returns
+    -------
+    pyarrow.Int64Array
+        The numbers, null where one is missing.
+    """
+    words = pc.utf8_trim_whitespace(cells)
+    words = pc.if_else(where_missing(cells), pa.scalar(None, words.type), words)
+    # pyarrow takes no plus for a whole number.
+    return pc.cast(pc.utf8_ltrim(words, "+"), pa.int64())
+
+
 def _read(chunk: Chunk, name: str, column: FileColumn) -> np.ndarray[Any, Any]:
     """Return a column of a CSV file."""
     if column.kind == "text":
         return chunk.texts(name)
     if column.kind == "whole" and not column.has_gaps:
-        words = pc.utf8_trim_whitespace(chunk.columns[name])
-        return np.asarray(pc.cast(words, pa.int64()))
+        return np.asarray(whole_numbers(chunk.columns[name]))
     numbers = chunk.numbers(name)
     return _truths(numbers, column) if column.kind == "truth value" else numbers
 
