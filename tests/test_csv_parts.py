@@ -296,9 +296,7 @@ def no_warning():
     return pytest.MonkeyPatch.context()
 
 
-@pytest.mark.parametrize(
-    "line", ['x","\n', '"a\n', 'a,"b\n', '"\n', '","\n', 'a,"b"c\n']
-)
+@pytest.mark.parametrize("line", ['x","\n', 'a,"b\n', '","\n', 'a,"b"c\n'])
 def test_many_wrong_quotes_take_little_time(tmp_path, line):
     n_rows = 100_000
     path = file_of(tmp_path, "x,y\n1,2\n" + n_rows * line + "3,4\n")
@@ -331,7 +329,7 @@ def test_a_line_without_end_is_not_held(tmp_path, monkeypatch):
 # Any bytes.
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     body=st.lists(
         st.sampled_from(
