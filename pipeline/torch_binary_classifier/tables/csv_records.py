@@ -22,6 +22,9 @@ LINE_ENDS = b"\r\n"
 
 _EMPTY_LINES = re.compile(rb"[\r\n]*+")
 _LINE = re.compile(rb"[^\r\n]*+")
+# Another line feed may follow a carriage return that is the last byte.
+_KNOWN_END = rb"(?:\n|\r\n|\r(?=[^\n]))"
+_UNQUOTED = re.compile(rb"[\r\n]*+[^\"\r\n]++" + _KNOWN_END)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class RecordFinder:
         # Possessive: what was once taken for a cell is never looked at again.
         self._cells = re.compile(cell + rb"(?:" + sign + cell + rb")*+")
         self._cell_before = re.compile(cell + sign)
+        self._good = re.compile(rb"[\r\n]*+" + self._cells.pattern + _KNOWN_END)
         self._shared: tuple[int, Wrong] | None = None
 
     @property
@@ -117,6 +121,31 @@ class RecordFinder:
             until, wrong = self._shared
             self._shared = (until - n_bytes, wrong) if until > n_bytes else None
 
+    def skip(self, text: bytes, position: int) -> tuple[int, int]:
+        """Return where records end that are right, as far as that is told quickly.
+
+        Parameters
+        ----------
+        text : bytes
+            The text.
+        position : int
+            Where a record or an empty line begins.
+
+        Returns
+        -------
+        position, n_records : int
+            Where the next record or empty line begins, and how many come before.
+        """
+        n_records = 0
+        # A line without quotes shares no fate.
+        pattern = self._good if self._shared is None else _UNQUOTED
+        while found := pattern.match(text, position):
+            if found.end() - position > self._longest:
+                break
+            position = found.end()
+            n_records += 1
+        return position, n_records
+
     def find(self, text: bytes, position: int, is_whole: bool) -> Record | None:
         """Return the first record after a position.
 
@@ -135,6 +164,8 @@ class RecordFinder:
             None if there is none, or more of the text must be known.
         """
         start = _end(_EMPTY_LINES, text, position, len(text))
+        if self._shared is not None and start >= self._shared[0]:
+            self._shared = None
         limit = min(len(text), start + self._longest + 1)
         is_full = limit - start > self._longest
         line_end = _end(_LINE, text, start, limit)

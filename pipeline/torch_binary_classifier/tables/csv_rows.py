@@ -258,15 +258,15 @@ class RowReader:
 
     def _one_by_one(self) -> RowBlock:
         """Take rows of which some are wrong."""
-        position = n_rows = 0
+        position, n_rows = self._finder.skip(self._pending, 0)
         wrong: list[WrongRow] = []
         while record := self._finder.find(self._pending, position, self._is_whole):
             if record.is_cut:
                 return self._before_cut(record, position, n_rows, wrong)
             if record.wrong is not None:
                 wrong.append(WrongRow(n_rows, record.start, record.stop, record.wrong))
-            position = record.stop
-            n_rows += 1
+            position, n_skipped = self._finder.skip(self._pending, record.stop)
+            n_rows += 1 + n_skipped
         if self._is_whole:
             position = len(self._pending)
         return self._taken(position, n_rows, wrong)
