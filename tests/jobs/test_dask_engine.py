@@ -86,7 +86,7 @@ class TestDask:
         )
         killer.join()
         assert summary.n_rows == 6_000
-        assert len(done) > 100
+        assert len(done) > 30
         assert pids[0] not in cluster.run(os.getpid).values()
         assert content(there) == content(here)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -41,7 +42,7 @@ def of_plain(kind: type[_T], plain: Any) -> _T:
     """Return the dataclass that `as_plain` made plain; ValueError for all else."""
     if not isinstance(plain, Mapping):
         raise ValueError(_message(kind.__name__, "a dict", plain))
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     missing = [f"none named {entry!r}" for entry in hints if entry not in plain]
     unknown = [f"one named {entry!r}" for entry in plain if entry not in hints]
     if missing or unknown:
@@ -54,6 +55,12 @@ def of_plain(kind: type[_T], plain: Any) -> _T:
         for name, hint in hints.items()
     }
     return kind(**parts)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return what a dataclass's fields are annotated with; slow to find out."""
+    return get_type_hints(kind)
 
 
 def _message(what: str, rule: str, value: object) -> str:

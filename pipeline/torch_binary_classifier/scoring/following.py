@@ -12,28 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
-from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-    OrdinalEncoder,
-    StandardScaler,
-    TargetEncoder,
-)
 from sklearn.utils import get_tags
 
 from torch_binary_classifier.exceptions import ModelFileError
-from torch_binary_classifier.preparation import (
-    MISSING,
-    CategoriesAsTexts,
-    TimesAsNumbers,
-)
+from torch_binary_classifier.preparation import MISSING
 from torch_binary_classifier.schemas import carried_schema
+from torch_binary_classifier.scoring.classes import (
+    KNOWN_PACKAGES,
+    is_kind_of,
+    package_of,
+)
 from torch_binary_classifier.scoring.columns import InputColumn, InputColumns, Scale
 from torch_binary_classifier.scoring.training_types import with_schema
 from torch_binary_classifier.scoring.vocabulary import Kind, Vocabulary
@@ -41,8 +29,6 @@ from torch_binary_classifier.tables.missing import is_gap
 
 __all__ = ["input_columns"]
 
-ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
-VECTORISERS = (CountVectorizer, HashingVectorizer)
 # Where the estimators of scikit-learn keep the fitted estimators that they wrap.
 # `estimator` comes last: in a fitted search it is the unfitted template.
 WRAPPED = (
@@ -52,8 +38,6 @@ WRAPPED = (
     "estimator_",
     "estimator",
 )
-# Whose word counts when an estimator says that it takes numbers alone.
-KNOWN_PACKAGES = ("sklearn", __name__.partition(".")[0])
 
 
 def input_columns(estimator: Any) -> InputColumns:
@@ -196,12 +180,12 @@ def _follow(step: Any, flows: _Flows) -> _Flows | None:
     """Enter what a fitted step knows; return its output columns if that is known."""
     if not any(flows) or step is None or isinstance(step, str):
         return [] if step == "drop" else flows
-    if isinstance(step, FrozenEstimator):
+    if is_kind_of(step, "FrozenEstimator"):
         return _follow(step.estimator, flows)
     if getattr(step, "n_features_in_", len(flows)) != len(flows):
         return _enter_taker(flows, "anything")
-    for kind, follow in _FOLLOWERS:
-        if isinstance(step, kind):
+    for kinds, follow in _FOLLOWERS:
+        if is_kind_of(step, *kinds):
             return follow(step, flows)
     _enter_package(step, flows)
     wrapped = [*_wrapped(step)]
@@ -230,7 +214,7 @@ def _enter_package(step: Any, flows: _Flows) -> None:
 
 def _is_known(step: Any) -> bool:
     """Return whether a step is of a package whose steps look at values alone."""
-    return type(step).__module__.partition(".")[0] in KNOWN_PACKAGES
+    return package_of(type(step)) in KNOWN_PACKAGES
 
 
 def _taken(step: Any) -> _Taken:
@@ -402,15 +386,15 @@ def _filled(step: Any, position: int, flow: _Flow) -> _Flow:
 
 
 _FOLLOWERS = (
-    (Pipeline, _follow_pipeline),
-    (ColumnTransformer, _follow_columns),
-    (FeatureUnion, _follow_union),
-    (FunctionTransformer, _follow_function),
-    (VECTORISERS, _follow_vectoriser),
-    (ENCODERS, _follow_encoder),
-    (SimpleImputer, _follow_imputer),
-    (CategoriesAsTexts, _follow_texts),
-    (TimesAsNumbers, _follow_times),
-    (StandardScaler, _follow_scaler),
-    (HistGradientBoostingClassifier, _follow_boosting),
+    (("Pipeline",), _follow_pipeline),
+    (("ColumnTransformer",), _follow_columns),
+    (("FeatureUnion",), _follow_union),
+    (("FunctionTransformer",), _follow_function),
+    (("CountVectorizer", "HashingVectorizer"), _follow_vectoriser),
+    (("OneHotEncoder", "OrdinalEncoder", "TargetEncoder"), _follow_encoder),
+    (("SimpleImputer",), _follow_imputer),
+    (("CategoriesAsTexts",), _follow_texts),
+    (("TimesAsNumbers",), _follow_times),
+    (("StandardScaler",), _follow_scaler),
+    (("HistGradientBoostingClassifier",), _follow_boosting),
 )

@@ -10,42 +10,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
-from torch_binary_classifier.positive import PositiveClassifier
+from torch_binary_classifier.scoring.classes import (
+    KNOWN_PACKAGES,
+    is_kind_of,
+    package_of,
+)
 
 __all__ = ["Predictor", "Scores"]
 
 # Their `predict` is the more probable class. No subclass: it may be otherwise.
 PROBABLE = {
-    CalibratedClassifierCV,
-    DecisionTreeClassifier,
-    ExtraTreeClassifier,
-    ExtraTreesClassifier,
-    GaussianNB,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    LinearDiscriminantAnalysis,
-    LogisticRegression,
-    LogisticRegressionCV,
-    MLPClassifier,
-    RandomForestClassifier,
+    "CalibratedClassifierCV",
+    "DecisionTreeClassifier",
+    "ExtraTreeClassifier",
+    "ExtraTreesClassifier",
+    "GaussianNB",
+    "GradientBoostingClassifier",
+    "HistGradientBoostingClassifier",
+    "LinearDiscriminantAnalysis",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "MLPClassifier",
+    "RandomForestClassifier",
 }
-OURS = (__name__.partition(".")[0], "TorchBinaryClassifier")
+OURS, SCIKIT_LEARN = KNOWN_PACKAGES[1], KNOWN_PACKAGES[0]
 # So near to each other, probabilities may have lost which of two scores was larger.
 NEAR = 1e-9
 
@@ -179,8 +168,8 @@ def check_threshold(threshold: object) -> None:
 
 def _last(model: Any) -> Any:
     """Return the classifier at the end of pipelines and searches."""
-    for kind, inner in _INNER:
-        if isinstance(model, kind):
+    for kinds, inner in _INNER:
+        if is_kind_of(model, *kinds):
             return _last(inner(model))
     return model
 
@@ -188,15 +177,16 @@ def _last(model: Any) -> Any:
 def _is_ours(clf: Any) -> bool:
     """Return whether a classifier is our own, of which logits are the scores."""
     kind = type(clf)
-    return (kind.__module__.partition(".")[0], kind.__name__) == OURS
+    return (package_of(kind), kind.__name__) == (OURS, "TorchBinaryClassifier")
 
 
 def _is_probable(clf: Any) -> bool:
     """Return whether a classifier predicts the more probable class."""
-    if isinstance(clf, PositiveClassifier):
+    if is_kind_of(clf, "PositiveClassifier"):
         inner = _last(clf.estimator_)
         return _is_ours(inner) or _is_probable(inner)
-    return type(clf) in PROBABLE
+    kind = type(clf)
+    return package_of(kind) == SCIKIT_LEARN and kind.__name__ in PROBABLE
 
 
 def _log_odds(both: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -212,8 +202,8 @@ def _rows(X: Any, positions: NDArray[np.intp]) -> Any:
     return X.iloc[positions] if hasattr(X, "iloc") else X.take(positions)
 
 
-_INNER: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (Pipeline, lambda model: model.steps[-1][1]),
-    ((GridSearchCV, RandomizedSearchCV), lambda model: model.best_estimator_),
-    (FrozenEstimator, lambda model: model.estimator),
+_INNER: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
+    (("Pipeline",), lambda model: model.steps[-1][1]),
+    (("GridSearchCV", "RandomizedSearchCV"), lambda model: model.best_estimator_),
+    (("FrozenEstimator",), lambda model: model.estimator),
 )
