@@ -194,6 +194,7 @@ def test_columns_to_keep_must_differ_from_the_scores(model, keep):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Spark's own, of pandas and of sockets.
 def test_spark_gives_the_same_bytes(X, model):
     pyspark = pytest.importorskip("pyspark.sql")
     builder = pyspark.SparkSession.builder.master("local[2]")

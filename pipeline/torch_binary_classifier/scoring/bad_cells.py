@@ -25,11 +25,19 @@ from torch_binary_classifier.tables.missing import MISSING_WORDS
 from torch_binary_classifier.tables.numbers import NUMBER, parse_numbers, to_numpy
 from torch_binary_classifier.tables.times import DURATION, YEAR_FIRST, unread
 
-__all__ = ["BadCells", "bad_cells", "bad_rows", "truth_words"]
+__all__ = [
+    "CATEGORY",
+    "BadCells",
+    "bad_cells",
+    "bad_rows",
+    "cells_of",
+    "truth_words",
+]
 
 # What the parser of numbers takes, in lower case and without blanks around it.
 _PARSED = rf"^({NUMBER}|[+-]?(inf|infinity|nan(\([a-z0-9_]*\))?))$"
 _WORDS = pa.array([*MISSING_WORDS, "true", "false"])
+CATEGORY = "a category of training"
 _RANGE = f"numbers between {-LARGEST_NUMBER:.3g} and {LARGEST_NUMBER:.3g}"
 
 
@@ -135,7 +143,7 @@ def truth_words(chunk: Chunk, column: InputColumn) -> Iterator[BadCells]:
         return
     words = pc.utf8_lower(pc.utf8_trim_whitespace(chunk.columns[column.name]))
     is_truth = pc.is_in(words, value_set=pa.array(["true", "false"], words.type))
-    yield _of(chunk, column.name, _mask(is_truth), "cast", "numbers")
+    yield cells_of(chunk, column.name, _mask(is_truth), "cast", "numbers")
 
 
 def _what(column: InputColumn, file_column: FileColumn | None) -> str:
@@ -169,7 +177,7 @@ def _bad_numbers(chunk: Chunk, name: str, what: str) -> Iterator[BadCells]:
         is_wrong |= ~np.isnan(values) & (values != 0) & (values != 1)
         is_beyond &= False
     wanted = "truth values" if what == "truth value" else "numbers"
-    yield _of(chunk, name, is_wrong, "cast", wanted)
+    yield cells_of(chunk, name, is_wrong, "cast", wanted)
     beyond = np.flatnonzero(is_beyond)
     shown = values[beyond].astype(np.float64).tolist()
     yield BadCells(name, beyond, "non-finite", _RANGE, shown)
@@ -198,13 +206,32 @@ def _bad_times(chunk: Chunk, column: InputColumn) -> Iterator[BadCells]:
         wanted = f"dates written {column.time_format}"
     else:
         return
-    yield _of(chunk, column.name, is_wrong, "cast", wanted)
+    yield cells_of(chunk, column.name, is_wrong, "cast", wanted)
 
 
-def _of(
+def cells_of(
     chunk: Chunk, name: str, is_bad: NDArray[np.bool_], kind: Fault, wanted: str
 ) -> BadCells:
-    """Return the chosen cells of a column, as they stand in the file."""
+    """Return the chosen cells of a column, as they stand in the file.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        Some rows.
+    name : str
+        The column.
+    is_bad : ndarray of shape (n_rows,)
+        Which of its cells.
+    kind : str
+        As in `BadRow`.
+    wanted : str
+        What the column must hold.
+
+    Returns
+    -------
+    BadCells
+        Those.
+    """
     positions = np.flatnonzero(is_bad)
     cells = chunk.columns[name].take(pa.array(positions)).to_pylist()
     return BadCells(name, positions, kind, wanted, cells)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from torch_binary_classifier.scoring.bad_cells import BadCells
+from torch_binary_classifier.scoring.bad_cells import CATEGORY, BadCells, cells_of
 from torch_binary_classifier.scoring.rows import Rows
 from torch_binary_classifier.tables.bad_rows import BadRow
 from torch_binary_classifier.tables.chunk import Chunk
@@ -19,7 +18,9 @@ __all__ = ["REFUSALS", "refused_rows"]
 
 # What a fitted model raises for rows that it does not take.
 REFUSALS = (TypeError, ValueError)
-_GAP = re.compile(r"\bnan\b", re.IGNORECASE)
+# Of how many rows a model is asked about a column: one may be refused for more.
+N_ASKED = 3
+NUMBER_IN_EVERY_ROW = "a number in every row"
 
 Score = Callable[[Any], object]
 
@@ -43,12 +44,12 @@ def refused_rows(chunk: Chunk, rows: Rows, score: Score) -> dict[int, BadRow]:
 
     Notes
     -----
-    Whether a model takes a missing number is asked once for each column, with one row
-    of which that is the only gap. The rows that are refused for all that are found by
-    halving.
+    Whether a model takes a missing number, or a category never seen, is asked for each
+    column, with a row of which that is the only fault. The rows that are refused for
+    all that are found by halving.
     """
     found: dict[int, BadRow] = {}
-    for cells in _missing_numbers(rows, score):
+    for cells in _strange_cells(chunk, rows, score):
         for position, row in cells.rows(chunk):
             found.setdefault(position, row)
     rest = np.setdiff1d(np.arange(chunk.n_rows), np.array([*found], dtype=np.intp))
@@ -57,32 +58,46 @@ def refused_rows(chunk: Chunk, rows: Rows, score: Score) -> dict[int, BadRow]:
     return found
 
 
-def _missing_numbers(rows: Rows, score: Score) -> Iterator[BadCells]:
-    """Yield the missing numbers of columns in which the model takes no gap."""
-    numbers = [
-        column.name
-        for column in rows.expected.columns.columns
-        if column.kind in ("number", "truth value")
-    ]
-    gaps = {name: rows.gaps(name) for name in numbers}
-    for name, is_gap in gaps.items():
-        positions = np.flatnonzero(is_gap)
-        if positions.size and _refuses_gap(rows, name, gaps, positions[0], score):
-            wanted = "a number in every row"
-            yield BadCells(name, positions, "missing", wanted, [None] * len(positions))
+def _strange_cells(chunk: Chunk, rows: Rows, score: Score) -> Iterator[BadCells]:
+    """Yield the cells of columns in which the model takes no gap or unseen category."""
+    faults = _faults(rows)
+    for name, is_fault in faults.items():
+        positions = np.flatnonzero(is_fault)
+        asked = positions[:N_ASKED].tolist()
+        if not any(_refuses(rows, name, faults, row, score) for row in asked):
+            continue
+        if name in rows.unseen:
+            yield cells_of(chunk, name, is_fault, "unseen", CATEGORY)
+        else:
+            nothing = [None] * len(positions)
+            yield BadCells(name, positions, "missing", NUMBER_IN_EVERY_ROW, nothing)
 
 
-def _refuses_gap(
+def _faults(rows: Rows) -> dict[str, NDArray[np.bool_]]:
+    """Return the columns that have missing numbers or unseen categories, and where."""
+    faults = {}
+    for column in rows.expected.columns.columns:
+        name = column.name
+        if name in rows.unseen:
+            faults[name] = rows.unseen[name]
+        elif column.kind in ("number", "truth value"):
+            faults[name] = rows.gaps(name)
+    return {name: is_fault for name, is_fault in faults.items() if is_fault.any()}
+
+
+def _refuses(
     rows: Rows,
     name: str,
-    gaps: dict[str, NDArray[np.bool_]],
-    position: np.intp,
+    faults: Mapping[str, NDArray[np.bool_]],
+    position: int,
     score: Score,
 ) -> bool:
-    """Return whether a model refuses a row of which one number is missing."""
-    others = [other for other in gaps if other != name and gaps[other][position]]
-    error = _error(rows.filled(others), np.array([position]), score)
-    return error is not None and _GAP.search(str(error)) is not None
+    """Return whether a model refuses a row that it takes without one column's fault."""
+    others = [other for other in faults if other != name and faults[other][position]]
+    first = np.zeros(1, dtype=np.intp)
+    if _error(rows.mended(position, others), first, score) is None:
+        return False
+    return _error(rows.mended(position, [*others, name]), first, score) is None
 
 
 def _halved(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring.bad_cells import (
+    CATEGORY,
     BadCells,
     bad_cells,
     bad_rows,
+    cells_of,
     truth_words,
 )
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
@@ -331,9 +333,7 @@ def _was_int64(column: Any) -> bool:
 def _unseen_cells(chunk: Chunk, rows: Rows) -> Iterator[BadCells]:
     """Yield the cells with categories never seen in training."""
     for name, is_unseen in rows.unseen.items():
-        positions = np.flatnonzero(is_unseen)
-        cells = chunk.columns[name].take(pa.array(positions)).to_pylist()
-        yield BadCells(name, positions, "unseen", "a category of training", cells)
+        yield cells_of(chunk, name, is_unseen, "unseen", CATEGORY)
 
 
 def _not_finite(

@@ -80,24 +80,38 @@ class Rows:
         for rows, typed in in_training_types(values, self.expected.columns):
             yield rows, as_frame(typed)
 
-    def filled(self, names: Sequence[str]) -> Rows:
-        """Return the same rows with 0 in the place of missing cells.
+    def mended(self, position: int, names: Sequence[str]) -> Rows:
+        """Return one row, without what is strange in some of its columns.
 
         Parameters
         ----------
+        position : int
+            The row.
         names : sequence of str
-            Columns of numbers or truth values.
+            Columns whose cell becomes 0 if it is a missing number, and a category that
+            training saw if it is another one.
 
         Returns
         -------
         Rows
-            Others than these rows, for questions to the model alone.
+            Of that row, for questions to the model.
         """
-        filled = dict(self.values)
-        for name in names:
-            filled[name] = self.values[name].copy()
-            filled[name][self.gaps(name)] = 0
-        return replace(self, values=filled, block=None)
+        values = {name: cells[[position]] for name, cells in self.values.items()}
+        for column in self.expected.columns.columns:
+            name = column.name
+            if name in names and name in self.unseen:
+                values[name] = self._seen(column)
+            elif name in names:
+                values[name] = np.zeros_like(values[name])
+        return Rows(self.expected, values, {}, {})
+
+    def _seen(self, column: InputColumn) -> Any:
+        """Return one cell of a column with a category that training saw."""
+        cells, is_unseen = self.values[column.name], self.unseen[column.name]
+        cell = cells[[int(is_unseen.argmin())]]
+        if is_unseen.all() and column.vocabulary is not None:
+            cell = np.array([column.vocabulary.first], dtype=column.vocabulary.dtype)
+        return cell
 
     def gaps(self, name: str) -> NDArray[np.bool_]:
         """Return which cells of a column are missing.
@@ -247,8 +261,9 @@ def _read(chunk: Chunk, column: InputColumn, expected: Expected) -> Cells:
 def _counts(cells: Cells, column: InputColumn) -> ColumnCounts:
     """Return what a column holds."""
     n_rows = len(cells.values)
-    is_number = column.kind == "number" and cells.values.dtype.kind in "iuf"
-    counts = counts_of(cells.values) if is_number else ColumnCounts(n_rows)
+    values = cells.values
+    is_number = column.kind == "number" and column.vocabulary is None
+    counts = counts_of(values) if is_number else ColumnCounts(n_rows)
     return replace(counts, n_missing=cells.n_missing, n_unseen=cells.n_unseen)
 
 

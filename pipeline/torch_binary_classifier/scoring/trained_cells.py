@@ -15,6 +15,7 @@ from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.schemas import ColumnSchema, Times
 from torch_binary_classifier.scoring.cells import Cells, chosen, distinct_cells
 from torch_binary_classifier.scoring.columns import InputColumn
+from torch_binary_classifier.scoring.large_numbers import with_all_digits
 from torch_binary_classifier.scoring.moments import parsed_moments, without_gaps
 from torch_binary_classifier.scoring.training_types import is_whole
 from torch_binary_classifier.scoring.vocabulary import Vocabulary
@@ -64,7 +65,13 @@ def read_as_trained(chunk: Chunk, column: InputColumn) -> Cells:
     schema = column.schema
     assert schema is not None, "of columns with a schema only"
     values = _READERS[schema.kind](chunk, column, schema)
-    typed = pa.array(values, from_pandas=True)
+    # Whole numbers that no float can hold are looked up without their last digits.
+    is_large = schema.kind == "number" and values.dtype == object
+    rounded = values.astype(np.float64) if is_large else values
+    if rounded.dtype.kind in "iufb" and schema.known is None and not column.vocabulary:
+        is_float = rounded.dtype.kind == "f"
+        return Cells(values, 0, int(np.isnan(rounded).sum()) if is_float else 0)
+    typed = pa.array(rounded, from_pandas=True)
     is_unseen = _unseen(typed, column, schema)
     n_unseen = 0 if is_unseen is None else int(is_unseen.sum())
     return Cells(values, n_unseen, typed.null_count, is_unseen)
@@ -87,11 +94,16 @@ def _numbers(chunk: Chunk, column: InputColumn, schema: ColumnSchema) -> Any:
         (values == np.trunc(values)) & (np.abs(values) <= LARGEST_WHOLE)
     ):
         return values.astype(np.int64)
-    return values
+    is_large = column.is_opaque and (np.abs(values) > LARGEST_WHOLE).any()
+    return with_all_digits(cells, values) if is_large else values
 
 
 def _truths(chunk: Chunk, column: InputColumn, _: ColumnSchema) -> Any:
     """Return truth values, as objects if one is missing."""
+    cells = chunk.columns[column.name]
+    if is_text(cells.type) and not cells.null_count:
+        with contextlib.suppress(pa.ArrowInvalid):  # Not all are true, false, 1 or 0.
+            return pc.cast(cells, pa.bool_()).to_numpy(zero_copy_only=False)
     values = chunk.numbers(column.name)
     is_missing = np.isnan(values)
     wrong = np.flatnonzero(~is_missing & (values != 0) & (values != 1))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch_binary_classifier.schemas import ColumnSchema, TableSchema
 from torch_binary_classifier.schemas.description import QUANTILES
 from torch_binary_classifier.scoring.columns import InputColumn, InputColumns, Scale
+from torch_binary_classifier.scoring.large_numbers import are_whole
 from torch_binary_classifier.scoring.vocabulary import Kind
 from torch_binary_classifier.tables.frame import PANDAS
 from torch_binary_classifier.tables.missing import is_gap
@@ -21,6 +22,7 @@ __all__ = ["in_training_types", "is_whole", "with_schema"]
 
 # Types of NumPy that cells can be handed in; half precision overflows early.
 PLAIN = re.compile(r"u?int(8|16|32|64)|float(32|64)|bool")
+WHOLE = re.compile(r"u?int(8|16|32|64)")
 # What NumPy calls the types of Arrow and polars, in lower case.
 NAMES_OF_ARROW = {"float": "float32", "double": "float64", "boolean": "bool"}
 
@@ -149,11 +151,18 @@ def _fits(values: Any, column: InputColumn) -> NDArray[np.bool_]:
         if values.dtype != object or not is_plain:
             return np.ones(len(values), dtype=bool)
         return np.array([not is_gap(value) for value in values], dtype=bool)
-    fits = (values == np.trunc(values)) | (np.isnan(values) & (not is_plain))
-    if is_plain:
-        limits = np.iinfo(column.dtype)
-        fits &= (values >= limits.min) & (values <= limits.max)
-    return np.asarray(fits, dtype=bool)
+    name = column.dtype.lower().partition("[")[0]  # Int64, int64[pyarrow]
+    limits = np.iinfo(name) if WHOLE.fullmatch(name) else None
+    if values.dtype == object:
+        return are_whole(values, limits, takes_gaps=not is_plain)
+    is_gone = np.isnan(values)
+    fits = values == np.trunc(values)
+    if limits is not None:
+        # The largest whole numbers of 64 bits are no floats; the next one is.
+        is_float = values.dtype.kind == "f"
+        is_within = values < limits.max + 1.0 if is_float else values <= limits.max
+        fits &= (values >= limits.min) & is_within
+    return np.asarray(fits | (is_gone & (not is_plain)), dtype=bool)
 
 
 def _typed(

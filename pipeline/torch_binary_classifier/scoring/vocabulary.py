@@ -36,6 +36,8 @@ class Vocabulary:
         cells must come in such an array as well.
     dtype : numpy.dtype
         Which type that is.
+    first : object
+        One of the categories, None if there is none.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class Vocabulary:
         # A category of text is found as it is written before any other.
         self._written = {str(c): c for c in known if not isinstance(c, str)}
         self._written |= {c: c for c in known if isinstance(c, str)}
+        self.first = next(iter(self._written.values()), None)
         owners = defaultdict(set)
         for written, category in self._written.items():
             for form in self._forms(category):
