@@ -38,6 +38,8 @@ PUBLIC = [
     "register_onnx_converter",
     "save",
     "schema",
+    "score_table",
+    "scorer",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.

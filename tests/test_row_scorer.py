@@ -137,7 +137,7 @@ def numbers(rng, n_rows=N_ROWS):
     return X, model
 
 
-@pytest.mark.parametrize("slice_rows", [1, 7, 50, N_ROWS, 1000])
+@pytest.mark.parametrize("slice_rows", [7, 50, N_ROWS, 1000])
 @pytest.mark.parametrize("make", [numbers, lambda rng: (X := people(rng), fitted(X))])
 def test_slices_change_nothing(rng, monkeypatch, slice_rows, make):
     X, model = make(rng)
@@ -645,13 +645,13 @@ given_rows = given(
 
 
 @given_rows
-@settings(max_examples=25, **options)
+@settings(max_examples=10, **options)
 def test_rows_are_scored_alone(drawn, strange, has_schema, unseen):
     check_rows_alone(drawn, strange, has_schema, unseen)
 
 
 @given_rows
-@settings(max_examples=25, **options)
+@settings(max_examples=10, **options)
 def test_rows_are_looked_at_alone(drawn, strange, has_schema, unseen):
     check_rows_alone(drawn, strange, has_schema, unseen, looks=True)
 

@@ -75,6 +75,7 @@ def input_columns(estimator: Any) -> InputColumns:
     >>> import pandas as pd
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder
     >>> table = pd.DataFrame({"city": ["Oslo", "Rome"], "pets": [1, 2]})
     >>> model = make_pipeline(OneHotEncoder(), LogisticRegression())
     >>> [column.kind for column in input_columns(model.fit(table, [0, 1])).columns]
