@@ -15,6 +15,7 @@ from torch_binary_classifier.cli import inspect
 from torch_binary_classifier.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
+SCORE = ["score", "m.joblib", "new.csv", "--out", "s.csv"]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
         (["score", "m.joblib", "new.csv"], "arguments are required: --out"),
         (
             ["score", "m.joblib", "new.csv", "--out", "s.xlsx"],
-            "must end in .csv, .parq",
+            "argument --out: must end in .csv, .parquet, .pq, or be the name of a folder",
         ),
         (
             ["train", "d.csv", "--target=y", "--out=d.csv"],
@@ -37,6 +38,22 @@ ROOT = Path(__file__).resolve().parents[1]
             "must be a whole number from 0",
         ),
         (["train", "d.csv", "--target=y", "--seed=4294967296"], "to 2**32 - 1, got"),
+        (
+            [*SCORE, "--threshold", "2"],
+            "argument --threshold: must be a number from 0 to 1, got '2'",
+        ),
+        (
+            [*SCORE, "--max-bad-records", "some"],
+            "argument --max-bad-records: must be a whole number from 0 on, or a share",
+        ),
+        (
+            [*SCORE, "--threads", "0"],
+            "argument --threads: must be a whole number from 1 on, got '0'",
+        ),
+        (
+            [*SCORE, "--scheduler", "tcp://x:1"],
+            "argument --scheduler: must come with --engine dask",
+        ),
         (["inspect"], "the following arguments are required: MODEL"),
     ],
     ids=lambda value: " ".join(value)[:25] if isinstance(value, list) else "",
@@ -133,7 +150,7 @@ def test_full_disk_is_code_4(age_model):
     model = str(age_model)
     code = f"""
         import resource, sys
-        from torch_binary_classifier import persistence, scoring
+        from torch_binary_classifier import jobs, persistence
         from torch_binary_classifier.cli.main import main
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))

@@ -1,6 +1,8 @@
 """The command `score`: what it writes, warns of and refuses, and its progress."""
 
 import io
+import json
+import re
 from pathlib import Path
 
 import joblib
@@ -15,11 +17,16 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from torch_binary_classifier import progress, save
 from torch_binary_classifier.cli.main import main
 
+NOTE = (
+    "Note: The model carries no schema of its training table, so what its columns hold "
+    "is taken from its fitted steps.\n"
+)
+
 
 def test_score_writes_rows_probabilities_and_predictions(age_model, run):
     code, out, err = run("score", age_model, "new.csv", "--out", "scored.csv")
     assert (code, err) == (0, "")
-    assert out == "Scored 2 rows of new.csv into scored.csv\n"
+    assert out == NOTE + "Scored 2 of 2 rows into scored.csv, 0 rejected\n"
     scored = pd.read_csv("scored.csv")
     expected = joblib.load(age_model).predict_proba(pd.read_csv("new.csv"))[:, 1]
     np.testing.assert_array_equal(scored["probability"], expected)
@@ -38,7 +45,7 @@ def test_score_writes_rows_probabilities_and_predictions(age_model, run):
         (["model.joblib", "absent.csv"], "absent.csv must be a file, got no file"),
         (
             ["model.joblib", "bad.csv"],
-            "column 'age' of bad.csv must hold numbers, got 'x'",
+            "bad.csv: column 'age' must hold numbers, got 'x' in row 0",
         ),
         (["model.joblib", "model.joblib"], "model.joblib must end in .csv, .csv.gz"),
     ],
@@ -96,12 +103,13 @@ def test_score_does_not_overwrite_its_input(age_model, run):
 
 def test_score_warns_of_cells_that_training_never_saw(city_model, run):
     Path("new.csv").write_text("city,code,\nOslo,1,0\nRome,4,0\n,9,0\nOslo,1,0\n")
-    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv")
     assert code == 0
     assert out == (
+        f"{NOTE}Note: The model does not tell what 'code' hold, so the file says, by "
+        "all of their cells.\n"
         "Ignored columns: ''\n"
-        "Note: read as the file says, because the model does not tell: 'code'\n"
-        "Scored 4 rows of new.csv into s.csv\n"
+        "Scored 4 of 4 rows into s.csv, 0 rejected\n"
     )
     assert err == (
         "torch-binary-classifier: warning: column 'city' has cells new to the model: "
@@ -110,17 +118,44 @@ def test_score_warns_of_cells_that_training_never_saw(city_model, run):
     )
 
 
-def test_score_refuses_a_strange_table_if_strict(city_model, run):
+def test_score_refuses_a_strange_table_on_request(city_model, run):
     Path("new.csv").write_text("city,code\nRome,1\nPisa,1\n")
-    code, out, err = run("score", city_model, "new.csv", "--out", "s.csv", "--strict")
+    arguments = ("score", city_model, "new.csv", "--out", "s.csv")
+    code, out, err = run(*arguments, "--fail-on-drift")
     assert (code, out) == (3, "")
-    assert "new.csv must hold cells that the model knows in every column" in err
-    assert "column 'city' has no cell that the model knows: 100% hold" in err
+    assert "the rows must be like those of training, got column 'city' has no" in err
     assert not Path("s.csv").exists()
-    code, _, warning = run("score", city_model, "new.csv", "--out", "s.csv")
+    code, out, warning = run(*arguments)
     assert code == 0
-    assert "warning: column 'city' has no cell that the model knows" in warning
+    assert "Went on after 1 parts of a former run\n" in out
+    assert warning.count("column 'city' has no cell that the model knows") == 1
     assert Path("s.csv").exists()
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert out == "Was scored before: 2 of 2 rows into s.csv, 0 rejected\n"
+    code, _, err = run(*arguments, "--logit")
+    assert code == 4
+    assert "s.csv must be for what it was written with, got logit True" in err
+    assert "--restart" in err
+
+
+def test_score_puts_bad_records_aside(age_model, run):
+    Path("new.csv").write_text("age\n30\nold\n40\n")
+    arguments = ["score", age_model, "new.csv", "--out", "s.csv", "--quiet"]
+    code, out, err = run(*arguments, "--max-bad-records", "50%")
+    assert (code, out) == (0, "")
+    assert err.endswith("warning: 1 records were rejected: 1 cast.\n")
+    (line,) = Path("s.csv.rejects.jsonl").read_text().splitlines()
+    told = {"file": "new.csv", "row": 1, "line": 3, "byte_offset": 7, "raw": "old"}
+    assert json.loads(line).items() >= told.items()
+
+
+def test_score_takes_a_schema_from_a_table(city_model, run):
+    Path("new.csv").write_text("city,code\nOslo,x\n")
+    arguments = ["score", city_model, "new.csv", "--out", "s.csv"]
+    code, _, err = run(*arguments, "--schema", "people.csv")
+    assert code == 3
+    assert "column 'code' must hold numbers, got 'x' in row 0" in err
 
 
 @pytest.fixture
@@ -148,14 +183,14 @@ def test_progress_rewrites_a_line_on_a_terminal(age_model, monkeypatch):
     stream = Terminal()
     assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
     drawn, report = stream.getvalue().rsplit("\x1b[2K", 1)
-    assert "\r\x1b[2K2 rows scored, 100% of the file" in drawn
-    assert report == "Scored 2 rows of new.csv into out.csv\n"
+    assert re.search(r"2 rows scored, [0-9,]+ per second, 0 s left", drawn)
+    assert report == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"
 
 
 def test_progress_in_a_log_is_plain_lines(age_model, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     stream = io.StringIO()
     assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
-    assert stream.getvalue() == (
-        "2 rows scored, 100% of the file\nScored 2 rows of new.csv into out.csv\n"
-    )
+    told = stream.getvalue()
+    line = re.match(r"2 rows scored, [0-9,]+ per second, 0 s left\n", told)
+    assert told[line.end() :] == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"

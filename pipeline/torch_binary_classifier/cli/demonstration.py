@@ -141,6 +141,7 @@ def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:
 def _score_elsewhere(files: _DemoFiles, stream: Output) -> None:
     """Score the new rows in another process."""
     arguments = ["score", str(files.model), str(files.new), "--out", str(files.scored)]
+    arguments.append("--restart")  # what an earlier run has left
     stream.write(f"In another process: {PROGRAM} {' '.join(arguments)}\n")
     stream.flush()
     done = subprocess.run(

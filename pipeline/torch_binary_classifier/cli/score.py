@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch_binary_classifier.cli.arguments import (
 )
 from torch_binary_classifier.cli.messages import warn
 from torch_binary_classifier.progress import ProgressLine
+from torch_binary_classifier.tables.suffixes import OTHER_SUFFIXES, WRITE_SUFFIXES
 from torch_binary_classifier.wording import plain
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="OUT",
-        type=Path,
+        type=_output,
         required=True,
         help="file to write (.csv, .parquet, .pq), or a folder of Parquet files",
     )
@@ -73,7 +75,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         metavar="P",
-        type=float,
+        type=_probability,
         help="probability from which on a row is predicted to be of the second class "
         "(default: as the model predicts)",
     )
@@ -87,6 +89,7 @@ def _add_cells(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-bad-records",
         metavar="N|P%",
+        type=_limit,
         default="0",
         help="how many records that cannot be scored are put aside in a file of "
         "rejects before the run fails (default: %(default)s)",
@@ -137,10 +140,49 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads",
         metavar="N",
-        type=int,
+        type=_count,
         help="how many parts are scored at a time (default: one per core)",
     )
     parser.add_argument("--quiet", action="store_true", help="report problems alone")
+
+
+def _output(text: str) -> Path:
+    """Return a path that names a file to write, or a folder."""
+    if Path(text).suffix.lower() in OTHER_SUFFIXES:
+        endings = ", ".join(WRITE_SUFFIXES)
+        msg = f"must end in {endings}, or be the name of a folder, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return Path(text)
+
+
+def _probability(text: str) -> float:
+    """Return a number from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    msg = f"must be a number from 0 to 1, got {text!r}"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def _limit(text: str) -> str:
+    """Return a number of records, or a share of them."""
+    if text != "0":  # by default nothing is imported
+        from torch_binary_classifier.jobs.limit import BadRecordLimit
+
+        try:
+            BadRecordLimit.of(text)
+        except ValueError as error:
+            msg = str(error).removeprefix("max_bad_records ").removesuffix(".")
+            raise argparse.ArgumentTypeError(msg) from error
+    return text
+
+
+def _count(text: str) -> int:
+    """Return a whole number from 1 on."""
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    msg = f"must be a whole number from 1 on, got {text!r}"
+    raise argparse.ArgumentTypeError(msg)
 
 
 def run(arguments: argparse.Namespace, stream: TextIO) -> None:
@@ -170,6 +212,8 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     from torch_binary_classifier.persistence import load
     from torch_binary_classifier.scoring.expected import schema_of_file
 
+    if arguments.scheduler is not None and arguments.engine != "dask":
+        arguments.refuse("argument --scheduler: must come with --engine dask")
     check_no_input(
         arguments, arguments.out, arguments.model, *map(Path, arguments.inputs)
     )

@@ -80,7 +80,7 @@ def _commit_file(
     schema: Any,
 ) -> None:
     """Put the parts together into one file, and say last that it is whole."""
-    with telling(place.success):
+    with telling(place.out):
         place.success.unlink(missing_ok=True)
     _write_rejects(place, place.rejects, records)
     with replaced_file(place.out) as file:
@@ -89,7 +89,7 @@ def _commit_file(
         else:
             _write_parquet(file, place, records, schema)
     written = {"name": place.out.name, "sha256": digest_of(place.out)}
-    write_json(place.success, success | {"files": [written]})
+    write_json(place.success, success | {"files": [written]}, place.out)
 
 
 def _commit_folder(
@@ -104,7 +104,7 @@ def _commit_folder(
         {"name": place.part(record.number).name, "sha256": record.digest}
         for record in records
     ] or [_write_empty(place, schema)]
-    write_json(place.parts / SUCCESS, success | {"files": files})
+    write_json(place.parts / SUCCESS, success | {"files": files}, place.out)
     with telling(place.out):
         if place.out.exists():
             if any(place.out.iterdir()):
@@ -118,7 +118,7 @@ def _commit_folder(
 def _write_empty(place: OutputPlace, schema: Any) -> dict[str, Any]:
     """Write a part without rows, from which readers of the folder know the columns."""
     path = place.part(0)
-    with written_file(path) as file, open_writer(file, path.suffix, schema):
+    with written_file(path, place.out) as file, open_writer(file, path.suffix, schema):
         pass
     return {"name": path.name, "sha256": digest_of(path)}
 
@@ -127,7 +127,7 @@ def _write_rejects(
     place: OutputPlace, path: Path, records: Sequence[PartRecord]
 ) -> None:
     """Write all rejected records into one file, or none if there are none."""
-    with telling(path):
+    with telling(place.out):
         path.unlink(missing_ok=True)
     rejecting = [record.number for record in records if record.n_rejected]
     if not rejecting:

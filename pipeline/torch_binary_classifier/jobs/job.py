@@ -112,7 +112,7 @@ class Job:
         for folder in (self.place.work, self.place.parts, *self.place.bookkeeping):
             remove_leftovers(folder)
         if restart or begun is None:
-            write_json(self.place.plan, self.plan)
+            write_json(self.place.plan, self.plan, self.place.out)
         return False
 
     def tasks(self) -> Iterator[PartTask | PartRecord]:

@@ -116,7 +116,7 @@ class PartScorer:
         rejects = _Rejects(found)
         path = self.place.part(task.number)
         try:
-            with written_file(path) as file:
+            with written_file(path, self.place.out) as file:
                 hashed = _HashedFile(file)
                 suffix = self.place.part_suffix
                 with open_writer(
@@ -141,7 +141,9 @@ class PartScorer:
             dict(Counter(bad.kind for bad in found.bad)),
             found.counts,
         )
-        write_json(self.place.part_record(task.number), record.to_dict())
+        write_json(
+            self.place.part_record(task.number), record.to_dict(), self.place.out
+        )
         return record
 
     def _scored(self, task: PartTask, found: _Found) -> Iterator[Any]:
@@ -232,7 +234,8 @@ class _Rejects:
         """Write all of them, a line each, and return the file's digest."""
         if not self._found.bad:
             return ""
-        with written_file(place.part_rejects(self._found.task.number)) as file:
+        path = place.part_rejects(self._found.task.number)
+        with written_file(path, place.out) as file:
             hashed = _HashedFile(file)
             for bad in self._found.bad:
                 line = json.dumps(self.plain(bad), ensure_ascii=False)

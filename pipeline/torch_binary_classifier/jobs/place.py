@@ -20,7 +20,7 @@ from torch_binary_classifier.persistence.replacement import (
     sync_folder,
     telling,
 )
-from torch_binary_classifier.tables.suffixes import WRITE_SUFFIXES
+from torch_binary_classifier.tables.suffixes import OTHER_SUFFIXES, WRITE_SUFFIXES
 
 if HAS_LOCKS:
     import fcntl
@@ -28,20 +28,6 @@ if HAS_LOCKS:
 __all__ = ["SUCCESS", "OutputPlace"]
 
 SUCCESS = "_SUCCESS.json"
-# Endings of tables that are not written, so that they are no names of folders either.
-OTHER_SUFFIXES = (
-    ".arrow",
-    ".avro",
-    ".feather",
-    ".gz",
-    ".json",
-    ".jsonl",
-    ".orc",
-    ".tsv",
-    ".txt",
-    ".xlsx",
-    ".zst",
-)
 
 
 @dataclass(frozen=True)
@@ -139,14 +125,14 @@ class OutputPlace:
 
     def make_work(self) -> None:
         """Make the folders of the unfinished work."""
-        with telling(self.work):
+        with telling(self.out):
             for folder in (self.work, self.parts, *self.bookkeeping):
                 folder.mkdir(exist_ok=True)
-            sync_folder(self.work, self.work.parent)
+            sync_folder(self.out, self.work.parent)
 
     def clear_work(self) -> None:
         """Remove all that is not finished."""
-        with telling(self.work):
+        with telling(self.out):
             if self.work.exists():
                 shutil.rmtree(self.work)
 
@@ -174,7 +160,7 @@ class OutputPlace:
             yield
             return
         path = self._beside(".lock")
-        with telling(path):
+        with telling(self.out):
             descriptor = _locked_file(path, self.out)
         try:
             yield

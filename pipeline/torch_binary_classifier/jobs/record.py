@@ -112,10 +112,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def write_json(path: Path, plain: Any) -> None:
-    """Write plain values to a file that appears whole or not at all."""
+def write_json(path: Path, plain: Any, out: Path) -> None:
+    """Write plain values, for an output, to a file that appears whole or not at all."""
     content = json.dumps(plain, indent=1, sort_keys=True, allow_nan=False)
-    with written_file(path) as file:
+    with written_file(path, out) as file:
         file.write(content.encode() + b"\n")
 
 

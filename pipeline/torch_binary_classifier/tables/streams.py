@@ -15,8 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-import pyarrow as pa
-
 from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.tables.csv_format import CsvFormat
 
@@ -274,6 +272,9 @@ class _Unzstd:
     """The text of a zstd file."""
 
     def __init__(self, file: _Readable) -> None:
+        # Not above: commands that read no table need not wait for it.
+        import pyarrow as pa
+
         packed = pa.PythonFile(_Packed(file), "r")
         self._file = pa.CompressedInputStream(packed, "zstd")
 
