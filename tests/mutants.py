@@ -258,9 +258,27 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "tables/csv_rows.py",
-        "            n_rows += 1\n",
-        "",
+        "            n_rows += 1 + n_skipped\n",
+        "            n_rows += n_skipped\n",
         "tests/test_csv_rows.py",
+    ),
+    Mutant(
+        "tables/csv_records.py",
+        "    return is_whole or not is_last_return\n",
+        "    return True\n",
+        "tests/test_csv_parts.py",
+    ),
+    Mutant(
+        "tables/csv_cells.py",
+        '        is_hex = b"0x" in content or b"0X" in content\n',
+        "        is_hex = False\n",
+        "tests/test_csv_parts.py",
+    ),
+    Mutant(
+        "tables/parquet_parts.py",
+        "            self._check_footer()\n",
+        "            pass\n",
+        "tests/test_parquet_parts.py",
     ),
     Mutant(
         "tables/times.py",

@@ -121,7 +121,8 @@ def input_help(purpose: str) -> str:
     str
         The help.
     """
-    return f"{table_help(purpose)}, or .csv.gz, or - for CSV at standard input"
+    suffixes = f"{table_help(purpose)}, .csv.gz or .csv.zst"
+    return f"{suffixes}, or - for CSV at standard input"
 
 
 def table_help(purpose: str) -> str:
