@@ -428,6 +428,7 @@ def test_every_import_is_a_declared_dependency():
             *extras["plot"],
             *extras["skops"],
             *extras["onnx"],
+            *extras["dask"],
             *extras["dev"],
         ]
     }

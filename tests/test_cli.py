@@ -27,7 +27,7 @@ SCORE = ["score", "m.joblib", "new.csv", "--out", "s.csv"]
         (["score", "m.joblib", "new.csv"], "arguments are required: --out"),
         (
             ["score", "m.joblib", "new.csv", "--out", "s.xlsx"],
-            "argument --out: must end in .csv, .parquet, .pq, or be the name of a folder",
+            "argument --out: must end in .csv, .parquet, .pq, or be the name",
         ),
         (
             ["train", "d.csv", "--target=y", "--out=d.csv"],

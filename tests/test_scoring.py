@@ -113,7 +113,8 @@ def test_report_counts_rows_and_ends_with_the_file(model, table, tmp_path):
     assert len(rows) > 2
     assert sorted(rows) == list(rows)
     assert rows[-1] == N_ROWS
-    assert 0 < fractions[0] < 0.5
+    assert sorted(fractions) == list(fractions)
+    assert fractions[0] > 0
     assert fractions[-1] == 1.0
 
 
@@ -269,7 +270,7 @@ def test_what_the_model_refuses_is_reported_with_its_rows(table, tmp_path):
     model = make_pipeline(columns, LogisticRegression(max_iter=1000))
     model.fit(table, table["age"] > 50)
     data = csv_of(tmp_path, "age,city,income\n,Oslo,1\n1,Tokyo,1\n")
-    match = r"must fit the model, got: Found unknown categories .* in row 1 .*line 3"
+    match = "'city' must hold a category of training, got 'Tokyo' in row 1 .*line 3"
     with pytest.raises(TableError, match=match):
         scored(model, data)
 
@@ -324,7 +325,9 @@ def test_full_disk_leaves_nothing(model, table, tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(pq, "ParquetWriter", FullWriter)
     with pytest.raises(OutputError, match="must be writable, got No space left"):
         score_anew(model, data, tmp_path / f"out{suffix}")
-    assert [path.name for path in tmp_path.iterdir()] == [data.name]
+    # What is done of a Parquet file is kept for the next attempt.
+    kept = {f"out{suffix}.parts"} if suffix == ".parquet" else set()
+    assert {path.name for path in tmp_path.iterdir()} == {data.name} | kept
 
 
 @pytest.mark.parametrize("missing", [None, np.nan], ids=["none", "nan"])

@@ -49,7 +49,7 @@ def held_out(out):
 
 
 def score(name="t.csv"):
-    assert main(["score", "m.joblib", name, "--out", "s.csv"]) == 0
+    assert main(["score", "m.joblib", name, "--out", "s.csv", "--restart"]) == 0
     return pd.read_csv("s.csv")
 
 
@@ -220,7 +220,7 @@ def test_names_of_any_script_on_a_terminal_of_ascii(table, tmp_path):
     out, err = done.communicate(timeout=60)
     assert (done.returncode, err) == (0, b"")
     table.assign(größe=table.x, **{"\x1b[2J": 1}).to_csv("new.csv", index=False)
-    done = command("score", "m.joblib", "new.csv", "--out", "s.csv")
+    done = command("score", "m.joblib", "new.csv", "--out", "s.csv", "--restart")
     out, err = done.communicate(timeout=60)
     assert (done.returncode, err) == (0, b"")
     assert b"\x1b" not in out

@@ -151,8 +151,8 @@ def test_second_run_is_refused_until_the_first_is_killed(model, data, tmp_path):
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from torch_binary_classifier.jobs.place import OutputPlace\n"
-        "with OutputPlace(Path(sys.argv[1])).locked():\n"
+        "from torch_binary_classifier.jobs.place import OutputPlace, locked\n"
+        "with locked(OutputPlace(Path(sys.argv[1]))):\n"
         "    print('locked', flush=True)\n"
         "    time.sleep(60)\n"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
@@ -32,7 +33,7 @@ from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import replaced_file, save
-from torch_binary_classifier.scoring import open_writer, read_table
+from torch_binary_classifier.scoring import read_table
 
 __all__ = ["demonstrate"]
 
@@ -123,12 +124,8 @@ def _write_demo_tables(files: _DemoFiles) -> Any:
 
 def _write_csv(path: Path, columns: Mapping[str, Any]) -> None:
     """Write columns as a CSV file whose numbers read back bit for bit."""
-    rows = pa.table(dict(columns))
-    with (
-        replaced_file(path) as file,
-        open_writer(file, path.suffix, rows.schema) as writer,
-    ):
-        writer.write(rows)
+    with replaced_file(path) as file:
+        pa_csv.write_csv(pa.table(dict(columns)), file)
 
 
 def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.jobs.part_scorer import ROW
-from torch_binary_classifier.jobs.place import SUCCESS, OutputPlace
+from torch_binary_classifier.jobs.place import SUCCESS, OutputPlace, clear_work
 from torch_binary_classifier.jobs.record import (
     PartRecord,
     digest_of,
@@ -58,7 +58,7 @@ def commit(
         _commit_file(place, told, records, schema)
     else:
         _commit_folder(place, told, records, schema)
-    place.clear_work()
+    clear_work(place)
 
 
 def _told(record: PartRecord) -> dict[str, Any]:
@@ -106,6 +106,7 @@ def _commit_folder(
     ] or [_write_empty(place, schema)]
     write_json(place.parts / SUCCESS, success | {"files": files}, place.out)
     with telling(place.out):
+        _remove_others(place, {file["name"] for file in files})
         if place.out.exists():
             if any(place.out.iterdir()):
                 place.out.rename(place.work / "replaced")
@@ -113,6 +114,14 @@ def _commit_folder(
                 place.out.rmdir()
         place.parts.rename(place.out)
         sync_folder(place.out, place.out.parent)
+
+
+def _remove_others(place: OutputPlace, names: set[str]) -> None:
+    """Remove what dead workers have left among the parts."""
+    ours = names | {SUCCESS, place.rejects.name}
+    for path in place.parts.iterdir():
+        if path.name not in ours:
+            path.unlink()
 
 
 def _write_empty(place: OutputPlace, schema: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -18,34 +19,79 @@ from torch_binary_classifier.jobs.part_scorer import (
 )
 from torch_binary_classifier.jobs.record import PartRecord
 
-__all__ = ["ENGINES", "Done", "in_dask", "in_threads"]
+__all__ = ["ENGINES", "Done", "Engine"]
 
 Done = PartRecord | RejectedPart
 # What is waited for, one after the other: done, or to be asked for.
 Asked = Callable[[], Done]
+ENGINES = ("dask", "threads")
 # Parts that are read while all threads are busy.
 N_AHEAD = 1
 
 
-def in_threads(
+@dataclass(frozen=True)
+class Engine:
+    """Who scores the parts of a job.
+
+    Attributes
+    ----------
+    name : {"dask", "threads"}
+        Workers of Dask, or threads of this process.
+    n_parallel : int
+        How many parts are scored at a time by threads, or by workers on this machine.
+    scheduler : str or None
+        Address of Dask's scheduler; None for workers on this machine.
+
+    Raises
+    ------
+    ValueError
+        If there is a scheduler for threads.
+    """
+
+    name: str
+    n_parallel: int
+    scheduler: str | None
+
+    def __post_init__(self) -> None:
+        if self.scheduler is not None and self.name != "dask":
+            msg = (
+                "scheduler must be None unless engine is 'dask', got "
+                f"{self.scheduler!r}."
+            )
+            raise ValueError(msg)
+
+    def done(
+        self, tasks: Iterable[PartTask | PartRecord], scorer: PartScorer
+    ) -> Iterator[Done]:
+        """Yield what became of each part, in order.
+
+        Parameters
+        ----------
+        tasks : iterable of PartTask or PartRecord
+            The parts, read from as there is someone free; what is a record is done
+            already.
+        scorer : PartScorer
+            Scores one.
+
+        Yields
+        ------
+        PartRecord or RejectedPart
+            As ``scorer`` returned it.
+
+        Raises
+        ------
+        ValueError
+            If Dask is not installed.
+        """
+        if self.name == "dask":
+            return _in_dask(tasks, scorer, self.n_parallel, self.scheduler)
+        return _in_threads(tasks, scorer, self.n_parallel)
+
+
+def _in_threads(
     tasks: Iterable[PartTask | PartRecord], scorer: PartScorer, n_threads: int
 ) -> Iterator[Done]:
-    """Yield what became of each part, in order, scored by threads of this process.
-
-    Parameters
-    ----------
-    tasks : iterable of PartTask or PartRecord
-        The parts, read from as threads become free; what is a record is done already.
-    scorer : PartScorer
-        Scores one.
-    n_threads : int
-        How many are scored at a time.
-
-    Yields
-    ------
-    PartRecord or RejectedPart
-        As ``scorer`` returned it.
-    """
+    """Yield what became of each part, scored by threads of this process."""
     tasks = iter(tasks)
     first = list(itertools.islice(tasks, 2))
     if n_threads == 1 or len(first) < 2:  # the model itself may use the cores
@@ -65,29 +111,14 @@ def in_threads(
             pool.shutdown(cancel_futures=True)
 
 
-def in_dask(
+def _in_dask(
     tasks: Iterable[PartTask | PartRecord],
     scorer: PartScorer,
-    n_threads: int,
+    n_workers: int,
     scheduler: str | None,
 ) -> Iterator[Done]:
-    """Yield what became of each part, in order, scored by workers of Dask.
-
-    Parameters
-    ----------
-    tasks, scorer
-        As for `in_threads`. The workers must see the same files by the same paths.
-    n_threads : int
-        How many workers a cluster of this machine gets, if there is no other.
-    scheduler : str or None
-        Address of a running scheduler.
-
-    Yields
-    ------
-    PartRecord or RejectedPart
-        As ``scorer`` returned it; a part whose worker died is given to another.
-    """
-    with _client(n_threads, scheduler) as client:
+    """Yield what became of each part; one whose worker died is given to another."""
+    with _client(n_workers, scheduler) as client:
         held = client.scatter(scorer, broadcast=True)
 
         def ask(task: PartTask) -> Asked:
@@ -159,6 +190,3 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Any]:
         distributed.Client(cluster) as client,
     ):
         yield client
-
-
-ENGINES = ("threads", "dask")

@@ -43,7 +43,7 @@ class InputFile:
         """Return the types of the columns that the model takes; None in a CSV file."""
         if not isinstance(self.table, ParquetTable):
             return dict.fromkeys(self.columns)
-        return {name: self.table.type_of(own) for name, own in self.columns.items()}
+        return {name: self.table.types[own] for name, own in self.columns.items()}
 
 
 def opened(
@@ -153,7 +153,7 @@ def kept_types(files: Sequence[InputFile], keep: Any) -> dict[str, Any]:
 
 def _types(table: Table, keep: Any) -> dict[str, Any]:
     """Return names and types of the columns to keep of one table."""
-    return {name: table.type_of(name) for name in kept_columns(table, keep)}
+    return {name: table.types[name] for name in kept_columns(table, keep)}
 
 
 def check_kept(names: Sequence[str], added: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ class PartScorer:
         Columns of the input that the output has as well.
     schema : pyarrow.Schema
         Names and types of the output's columns.
-    limit : int or None
+    limit : int or None, default=None
         How many rejected records a part may have and be written; None for any number.
     """
 
@@ -89,7 +89,7 @@ class PartScorer:
     scorer: RowScorer
     keep: tuple[str, ...]
     schema: Any
-    limit: int | None
+    limit: int | None = None
 
     def __call__(self, task: PartTask) -> PartRecord | RejectedPart:
         """Score a part, write its scores, its rejected records and its record.

@@ -25,7 +25,15 @@ from torch_binary_classifier.tables.suffixes import OTHER_SUFFIXES, WRITE_SUFFIX
 if HAS_LOCKS:
     import fcntl
 
-__all__ = ["SUCCESS", "OutputPlace"]
+__all__ = [
+    "SUCCESS",
+    "OutputPlace",
+    "check_place",
+    "clear_if_empty",
+    "clear_work",
+    "locked",
+    "make_work",
+]
 
 SUCCESS = "_SUCCESS.json"
 
@@ -73,6 +81,11 @@ class OutputPlace:
         return self._beside(".parts")
 
     @property
+    def lock(self) -> Path:
+        """Return the file that is locked while a run writes."""
+        return self._beside(".lock")
+
+    @property
     def plan(self) -> Path:
         """Return the file that says what the unfinished work is."""
         return self.work / "plan.json"
@@ -106,68 +119,95 @@ class OutputPlace:
         """Return the file of a part's rejected records."""
         return self.work / "rejects" / f"{number:05d}.jsonl"
 
-    def check(self) -> None:
-        """Refuse a place where nothing could be written, before any work is done.
-
-        Raises
-        ------
-        OutputError
-            If the folder around it is missing or read-only, or something of another
-            kind lies there.
-        """
-        if self.suffix:
-            check_writable(self.out)
-            return
-        check_writable(self.work.with_name(f"{self.work.name}.tmp"))
-        if self.out.exists() and not self.out.is_dir():
-            msg = f"{self.out} must be a folder or end in {', '.join(WRITE_SUFFIXES)}, "
-            raise OutputError(msg + "got a file.")
-
-    def make_work(self) -> None:
-        """Make the folders of the unfinished work."""
-        with telling(self.out):
-            for folder in (self.work, self.parts, *self.bookkeeping):
-                folder.mkdir(exist_ok=True)
-            sync_folder(self.out, self.work.parent)
-
-    def clear_work(self) -> None:
-        """Remove all that is not finished."""
-        with telling(self.out):
-            if self.work.exists():
-                shutil.rmtree(self.work)
-
     @property
-    def bookkeeping(self) -> tuple[Path, Path]:
-        """Return the folders of what is known of each part."""
-        return self.part_record(0).parent, self.part_rejects(0).parent
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders of the unfinished work."""
+        records, rejects = self.part_record(0).parent, self.part_rejects(0).parent
+        return (self.work, self.parts, records, rejects)
 
     def _beside(self, ending: str) -> Path:
         """Return a path beside the output."""
         return self.out.with_name(f"{self.out.name}{ending}")
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep others from writing the same output while the block runs.
 
-        The system takes the lock off when the process ends, however it ends.
+def check_place(place: OutputPlace) -> None:
+    """Refuse a place where nothing could be written, before any work is done.
 
-        Raises
-        ------
-        OutputError
-            If another process holds it.
-        """
-        if not HAS_LOCKS:
-            yield
-            return
-        path = self._beside(".lock")
-        with telling(self.out):
-            descriptor = _locked_file(path, self.out)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            os.close(descriptor)
+    Parameters
+    ----------
+    place : OutputPlace
+        The place.
+
+    Raises
+    ------
+    OutputError
+        If the folder around it is missing or read-only, or something of another
+        kind lies there.
+    """
+    if place.suffix:
+        check_writable(place.out)
+        return
+    check_writable(place.work.with_name(f"{place.work.name}.tmp"))
+    if place.out.exists() and not place.out.is_dir():
+        msg = f"{place.out} must be a folder or end in {', '.join(WRITE_SUFFIXES)}, "
+        raise OutputError(msg + "got a file.")
+
+
+def make_work(place: OutputPlace) -> None:
+    """Make the folders of the unfinished work."""
+    with telling(place.out):
+        for folder in place.folders:
+            folder.mkdir(exist_ok=True)
+        sync_folder(place.out, place.work.parent)
+
+
+def clear_work(place: OutputPlace) -> None:
+    """Remove all that is not finished."""
+    with telling(place.out):
+        if place.work.exists():
+            shutil.rmtree(place.work)
+
+
+def clear_if_empty(place: OutputPlace) -> None:
+    """Remove the unfinished work if no part is done, as well as that can be."""
+    with contextlib.suppress(OSError):
+        if not any(place.part_record(0).parent.iterdir()):
+            shutil.rmtree(place.work)
+
+
+@contextlib.contextmanager
+def locked(place: OutputPlace) -> Iterator[None]:
+    """Keep others from writing the same output while the block runs.
+
+    The system takes the lock off when the process ends, however it ends.
+
+    Parameters
+    ----------
+    place : OutputPlace
+        Where the output goes.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    OutputError
+        If another process holds it.
+    """
+    if not HAS_LOCKS:
+        yield
+        return
+    path = place.lock
+    with telling(place.out):
+        descriptor = _locked_file(path, place.out)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
 
 
 def _locked_file(path: Path, out: Path) -> int:

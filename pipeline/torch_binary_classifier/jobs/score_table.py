@@ -10,7 +10,7 @@ from typing import Any, Literal
 import joblib
 import pyarrow as pa
 
-from torch_binary_classifier.jobs.engines import ENGINES, in_dask, in_threads
+from torch_binary_classifier.jobs.engines import ENGINES, Engine
 from torch_binary_classifier.jobs.inputs import (
     InputFile,
     check_kept,
@@ -18,10 +18,10 @@ from torch_binary_classifier.jobs.inputs import (
     kept_types,
     opened,
 )
-from torch_binary_classifier.jobs.job import Job, finished, run
+from torch_binary_classifier.jobs.job import Job, Rules
 from torch_binary_classifier.jobs.limit import BadRecordLimit
 from torch_binary_classifier.jobs.part_scorer import ROW, PartScorer
-from torch_binary_classifier.jobs.place import OutputPlace
+from torch_binary_classifier.jobs.place import OutputPlace, check_place
 from torch_binary_classifier.jobs.plan import Settings, plan
 from torch_binary_classifier.jobs.summary import ScoreSummary
 from torch_binary_classifier.persistence.replacement import telling
@@ -164,96 +164,90 @@ def score_table(
     each column; where neither can tell, the files do, by all of their cells. Columns
     that the model drops are not read.
     """
-    for name, given in (("unseen", unseen), ("types", types), ("engine", engine)):
-        if given not in CHOICES[name]:
-            msg = f"{name} must be one of {list(CHOICES[name])}, got {shown(given)}."
-            raise ValueError(msg)
-    if scheduler is not None and engine != "dask":
-        msg = f"scheduler must be None unless engine is 'dask', got {shown(scheduler)}."
-        raise ValueError(msg)
-    _check_numbers(threshold, n_threads, part_bytes)
+    _check_choices(unseen=unseen, types=types, engine=engine)
+    _check_numbers(threshold, n_threads=n_threads, part_bytes=part_bytes)
     limit = BadRecordLimit.of(max_bad_records)
-    place = OutputPlace(Path(out))
-    csv_format = CsvFormat(separator, encoding)
-    kept = keep if keep == "all" else tuple(keep)
-    settings = Settings(kept, threshold, logit, unseen, types, csv_format, part_bytes)
-    with telling(place.out):
-        place.check()
-    expected = expected_columns(model, schema)
-    inputs = [data] if isinstance(data, str | os.PathLike) else data
-    paths = table_paths([os.fspath(path) for path in inputs])
-    files = list(opened(paths, expected, csv_format, kept))
-    expected = expected.seen_in([file.table for file in files])
-    scorer = RowScorer(
-        model,
-        expected,
+    chosen = Engine(engine, n_threads or joblib.cpu_count(), scheduler)
+    settings = Settings(
+        keep=keep if keep == "all" else tuple(keep),
         threshold=threshold,
+        logit=logit,
         unseen=unseen,
         types=types,
-        with_logits=logit,
+        csv_format=CsvFormat(separator, encoding),
+        part_bytes=part_bytes,
     )
-    for file in files:
-        scorer.check_types(file.types(), file.path)
-    output = _output_schema(files, kept, scorer)
-    job = Job(
-        place,
-        plan(model, paths, settings, schema, place.suffix),
-        files,
-        expected,
-        PartScorer(
-            place, scorer, tuple(kept_types(files, kept)), output, limit.of_part
-        ),
-        limit,
-        fail_on_drift,
-        part_bytes,
-    )
-    return _run(job, restart, engine, n_threads, scheduler, report)
+    place = OutputPlace(Path(out))
+    with telling(place.out):
+        check_place(place)
+        job = _job(model, _paths(data), place, settings, schema)
+        return job.run(chosen, Rules(limit, fail_on_drift, restart), report)
 
 
-def _check_numbers(
-    threshold: float | None, n_threads: int | None, part_bytes: int
-) -> None:
+def _paths(data: Any) -> list[str]:
+    """Return the files that a user has named, one or many."""
+    inputs = [data] if isinstance(data, str | os.PathLike) else data
+    return table_paths([os.fspath(path) for path in inputs])
+
+
+def _check_choices(**given: str) -> None:
+    """Refuse words that a parameter does not take."""
+    for name, word in given.items():
+        if word not in CHOICES[name]:
+            msg = f"{name} must be one of {list(CHOICES[name])}, got {shown(word)}."
+            raise ValueError(msg)
+
+
+def _check_numbers(threshold: float | None, **counts: int | None) -> None:
     """Refuse numbers beyond what they may be."""
     if threshold is not None and not 0 <= threshold <= 1:
         msg = f"threshold must be between 0 and 1, got {shown(threshold)}."
         raise ValueError(msg)
-    for name, given in (("n_threads", n_threads), ("part_bytes", part_bytes)):
+    for name, given in counts.items():
         if given is not None and given < 1:
             msg = f"{name} must be at least 1, got {shown(given)}."
             raise ValueError(msg)
 
 
-def _output_schema(files: Sequence[InputFile], keep: Any, scorer: RowScorer) -> Any:
+def _job(
+    model: Any,
+    paths: Sequence[str],
+    place: OutputPlace,
+    settings: Settings,
+    schema: TableSchema | None,
+) -> Job:
+    """Return what is to be done, after all checks that need no row."""
+    expected = expected_columns(model, schema)
+    files = list(opened(paths, expected, settings.csv_format, settings.keep))
+    expected = expected.seen_in([file.table for file in files])
+    scorer = RowScorer(
+        model,
+        expected,
+        threshold=settings.threshold,
+        unseen=settings.unseen,
+        types=settings.types,
+        with_logits=settings.logit,
+    )
+    for file in files:
+        scorer.check_types(file.types(), file.path)
+    kept = kept_types(files, settings.keep)
+    output = _output_schema(files, settings, scorer)
+    parts = PartScorer(place, scorer, tuple(kept), output)
+    made = plan(model, paths, settings, schema, place.suffix)
+    return Job(place, made, files, expected, parts, settings.part_bytes)
+
+
+def _output_schema(
+    files: Sequence[InputFile], settings: Settings, scorer: RowScorer
+) -> Any:
     """Return names and types of the output's columns."""
-    kept = kept_types(files, keep)
     added = [
         *([("_file", pa.string())] if len(files) > 1 else []),
         (ROW, pa.int64()),
         ("probability", pa.float64()),
-        *([("logit", pa.float64())] if scorer.predictor.with_logits else []),
+        *([("logit", pa.float64())] if settings.logit else []),
         ("prediction", scorer.label_type),
     ]
-    check_kept(kept_columns(files[0].table, keep), [name for name, _ in added])
-    return pa.schema([*kept.items(), *added])
-
-
-def _run(
-    job: Job,
-    restart: bool,
-    engine: str,
-    n_threads: int | None,
-    scheduler: str | None,
-    report: Callable[[int, float], None] | None,
-) -> ScoreSummary:
-    """Do what is left of a job."""
-    n_parallel = n_threads or joblib.cpu_count()
-    with telling(job.place.out), job.place.locked():
-        if job.is_finished(restart):
-            return finished(job)
-        tasks = job.tasks()
-        done = (
-            in_dask(tasks, job.scorer, n_parallel, scheduler)
-            if engine == "dask"
-            else in_threads(tasks, job.scorer, n_parallel)
-        )
-        return run(job, done, report)
+    kept = kept_columns(files[0].table, settings.keep)
+    check_kept(kept, [name for name, _ in added])
+    return pa.schema([*kept_types(files, settings.keep).items(), *added])

@@ -10,7 +10,6 @@ from torch_binary_classifier.scoring.row_scorer import RowScorer, ScoredRows
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.frame import as_frame
 from torch_binary_classifier.tables.reading import open_table, read_table
-from torch_binary_classifier.tables.writing import open_writer
 
 __all__ = [
     "BatchScorer",
@@ -27,7 +26,6 @@ __all__ = [
     "input_columns",
     "merged_counts",
     "open_table",
-    "open_writer",
     "read_table",
     "scorer",
 ]

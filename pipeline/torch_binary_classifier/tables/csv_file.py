@@ -47,6 +47,8 @@ class CsvTable:
         The file, as the user named it.
     names : tuple of str
         The columns of the file.
+    types : mapping of str to pyarrow.DataType
+        What their cells are, which is text.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class CsvTable:
         self._format = CsvFormat() if csv_format is None else csv_format
         opened = self._open()
         self.names = opened.names
+        self.types = dict.fromkeys(self.names, pa.string())
         self._is_pipe = opened.stream.is_pipe
         self._held: _OpenFile | None = opened if self._is_pipe else None
         if not self._is_pipe:
@@ -92,10 +95,6 @@ class CsvTable:
                     row, what = wrong[0]
                     raise TableError(self._wrong_message(what, row))
                 yield chunk
-
-    def type_of(self, name: str) -> Any:  # noqa: ARG002
-        """Return the type of a column's cells, which is text."""
-        return pa.string()
 
     def parts(self, part_bytes: int = PART_BYTES) -> Iterator[CsvPart]:
         """Yield the rows in parts, as `Table` says, in one pass over the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def table_paths(inputs: Sequence[str | Path]) -> list[str]:
     paths = [path for given in inputs for path in _named(str(given))]
     seen: dict[str, str] = {}
     for path in paths:
-        place = path if path == STANDARD_INPUT else str(Path(path).resolve())
+        place = path if path == STANDARD_INPUT else os.path.realpath(path)
         if place in seen:
             msg = (
                 f"inputs must name each file once, got {path!r} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,13 @@ class ParquetTable:
         The file, as the user named it.
     names : tuple of str
         The columns of the file.
-    types : tuple of pyarrow.DataType
+    types : mapping of str to pyarrow.DataType
         What their cells are.
     """
 
     source: str
     names: tuple[str, ...]
-    types: tuple[Any, ...]
+    types: Mapping[str, Any]
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield the rows in order, as `Table` says: about a million cells at a time."""
@@ -69,10 +69,6 @@ class ParquetTable:
     def parts(self, part_bytes: int = PART_BYTES) -> Iterator[ParquetPart]:
         """Yield the rows in parts, as `Table` says, whole row groups each."""
         return parquet_parts(self.source, self.names, part_bytes)
-
-    def type_of(self, name: str) -> Any:
-        """Return the type of a column's cells."""
-        return self.types[self.names.index(name)]
 
 
 def open_parquet(path: str | Path) -> ParquetTable:
@@ -109,7 +105,7 @@ def open_parquet(path: str | Path) -> ParquetTable:
         schema = file.schema_arrow
     names = _named_columns(schema)
     kinds = dict(zip(schema.names, map(_type_of_cells, schema.types), strict=True))
-    return ParquetTable(source, names, tuple(kinds[name] for name in names))
+    return ParquetTable(source, names, {name: kinds[name] for name in names})
 
 
 def _type_of_cells(kind: Any) -> Any:

@@ -89,6 +89,10 @@ class Table(Protocol):
     def names(self) -> tuple[str, ...]:
         """Return the columns of the file."""
 
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """Return the types of the columns' cells; text in a CSV file."""
+
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Yield the rows in order.
 
@@ -106,20 +110,6 @@ class Table(Protocol):
         ------
         TableError
             If the file cannot be read, or a column is missing or occurs twice.
-        """
-
-    def type_of(self, name: str) -> Any:
-        """Return the type of a column's cells.
-
-        Parameters
-        ----------
-        name : str
-            A column of the table.
-
-        Returns
-        -------
-        pyarrow.DataType
-            Text in a CSV file.
         """
 
     def parts(self, part_bytes: int = PART_BYTES) -> Iterator[Part]:
