@@ -1,13 +1,17 @@
 """Jobs that end before they are done, and those that come after them."""
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from conftest import digest, people, scored
 from torch_binary_classifier import OutputError, TableError, load, score_table
@@ -231,16 +235,47 @@ def test_drift_may_fail_the_job(model, tmp_path):
     assert [one["column"] for one in told] == [f.column for f in summary.drift]
 
 
-KILLS = """
-import sys
-from torch_binary_classifier import load, score_table
-score_table(load(sys.argv[1]), sys.argv[2], sys.argv[3], keep=["id"], n_threads=2)
-"""
+class Watch(threading.Thread):
+    """A reader that looks at an output again and again, and at all it finds there."""
+
+    def __init__(self, out, whole):
+        super().__init__()
+        self.out, self.whole = out, read(whole)
+        self.lock = threading.Lock()
+        self.ended = False
+        self.n_looks, self.n_whole, self.partial = 0, 0, []
+
+    def run(self):
+        while not self.ended:
+            with self.lock:
+                found = read(self.out) if self.out.exists() else None
+            self.n_looks += 1
+            self.n_whole += found == self.whole
+            if found not in (None, self.whole):
+                self.partial.append(found)
+            time.sleep(0.005)
+
+    def remove(self):
+        """Remove the output, so that the next run begins anew."""
+        with self.lock:
+            if self.out.is_dir():
+                shutil.rmtree(self.out)
+            else:
+                self.out.unlink(missing_ok=True)
+            OutputPlace(self.out).success.unlink(missing_ok=True)
+
+
+def read(out):
+    """Return digests of all that a reader of an output sees."""
+    files = sorted(out.iterdir()) if out.is_dir() else [out]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-@pytest.mark.parametrize("name", ["scored", "scored.parquet"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("csv", "scored"), ("parquet", "scored.parquet"), ("csv", "scored.csv")],
+)
 def test_million_rows_through_fifty_kills(trained, tmp_path, kind, name):
     """Output as of a run without kills, and nobody sees a part of it before."""
     n_rows = 1_000_000
@@ -253,40 +288,69 @@ def test_million_rows_through_fifty_kills(trained, tmp_path, kind, name):
     whole, out = tmp_path / "a" / name, tmp_path / "b" / name
     whole.parent.mkdir()
     out.parent.mkdir()
+    options = {"keep": ["id"], "part_bytes": 1 << 20, "n_threads": 2}
     start = time.monotonic()
-    score_table(load(trained), data, whole, keep=["id"], n_threads=2)
+    score_table(load(trained), data, whole, **options)
     seconds = time.monotonic() - start
     rng = np.random.default_rng(0)
-    command = [sys.executable, "-c", KILLS, str(trained), str(data), str(out)]
-    n_kills = 0
-    while n_kills < 50:
-        with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
-            try:
-                run.wait(rng.uniform(0.2, 3 + seconds))
-            except subprocess.TimeoutExpired:
-                run.kill()
-                n_kills += 1
-            else:
+    command = [sys.executable, "-c", KILLED_RUN, str(trained), str(data), str(out)]
+    watch = Watch(out, whole)
+    watch.start()
+    n_kills = n_ended = 0
+    try:
+        while n_kills < 50 or n_ended < 3:
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as run:
+                assert run.stdout.readline() == b"begins\n", run.stderr.read().decode()
+                try:
+                    run.wait(rng.uniform(0, 0.7 * seconds))
+                except subprocess.TimeoutExpired:
+                    run.kill()
+                    n_kills += 1
+                    continue
                 assert run.returncode == 0, run.stderr.read().decode()
-                assert digest(out) == digest(whole)
-                if n_kills < 50:  # once more from the beginning
-                    remove(out)
-        if out.exists():
-            assert digest(out) == digest(whole)  # whole, or not there
-            remove(out)
-    score_table(load(trained), data, out, keep=["id"], n_threads=2)
+            n_ended += 1
+            assert read(out) == watch.whole
+            assert not OutputPlace(out).work.exists()
+            watch.remove()
+    finally:
+        watch.ended = True
+        watch.join()
+    assert watch.partial == []
+    assert watch.n_looks > 1_000
+    assert watch.n_whole > 0
+    score_table(load(trained), data, out, **options)
     assert digest(out) == digest(whole)
     found = scored(out)
     assert found._row.tolist() == list(range(n_rows))
     assert found.id.tolist() == frame.id.tolist()
 
 
-def remove(out):
-    """Remove an output, so that the next run begins anew."""
-    import shutil
+KILLED_RUN = """
+import sys
+from torch_binary_classifier import load, score_table
+model = load(sys.argv[1])
+print("begins", flush=True)
+options = {"keep": ["id"], "part_bytes": 1 << 20, "n_threads": 2}
+score_table(model, sys.argv[2], sys.argv[3], **options)
+"""
 
-    if out.is_dir():
-        shutil.rmtree(out)
-        return
-    out.unlink()
-    out.with_name(f"{out.name}.success.json").unlink(missing_ok=True)
+
+def test_model_that_refuses_every_row_is_not_asked_of_each(tmp_path):
+    asked = []
+
+    class Refusing(LogisticRegression):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            msg = "it rains"
+            raise ValueError(msg)
+
+    rng = np.random.default_rng(0)
+    X = people(5_000)[["age", "pulse"]]
+    model = Refusing().fit(X, rng.random(5_000) < 0.5)
+    X.to_csv(tmp_path / "rows.csv", index=False)
+    message = r"must fit the model, got: it rains in row 0 .*line 2.*got 1 or more"
+    with pytest.raises(TableError, match=message):
+        score_table(model, tmp_path / "rows.csv", tmp_path / "out")
+    assert len(asked) < 20

@@ -16,7 +16,7 @@ from torch_binary_classifier.jobs.record import PartRecord, write_json
 from torch_binary_classifier.persistence.replacement import written_file
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
 from torch_binary_classifier.scoring.row_scorer import RowScorer, ScoredRows
-from torch_binary_classifier.tables.bad_rows import BadRow
+from torch_binary_classifier.tables.bad_rows import BadRow, TooManyBadRowsError
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.tables.table import Part
 from torch_binary_classifier.tables.writing import open_writer
@@ -125,7 +125,8 @@ class PartScorer:
                     for rows in self._scored(task, found):
                         writer.write(rows)
                         self._check_limit(found)
-        except _TooManyError:
+        except TooManyBadRowsError as error:
+            found.bad += error.bad
             first = rejects.plain(found.bad[0])
             return RejectedPart(task.number, len(found.bad), first)
         record = PartRecord(
@@ -154,8 +155,9 @@ class PartScorer:
             for name, kind in self.scorer.types.items()
             if task.columns[name] not in self.keep
         }
+        scorer = self.scorer.limited(self.limit)
         for chunk, bad in task.part.read(list(names), types):
-            scored = self.scorer.score(self._named(chunk, task))
+            scored = scorer.score(self._named(chunk, task))
             found.add(bad, scored)
             yield self._rows(scored, task)
 
@@ -182,11 +184,7 @@ class PartScorer:
     def _check_limit(self, found: _Found) -> None:
         """End a part that has too many bad records to be written."""
         if self.limit is not None and len(found.bad) > self.limit:
-            raise _TooManyError
-
-
-class _TooManyError(Exception):
-    """More records are bad than a part may have."""
+            raise TooManyBadRowsError([])
 
 
 def _kept(position: int) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from torch_binary_classifier.scoring.bad_cells import CATEGORY, BadCells, cells_of
 from torch_binary_classifier.scoring.rows import Rows
-from torch_binary_classifier.tables.bad_rows import BadRow
+from torch_binary_classifier.tables.bad_rows import BadRow, TooManyBadRowsError
 from torch_binary_classifier.tables.chunk import Chunk
 from torch_binary_classifier.wording import one_line
 
@@ -25,7 +25,9 @@ NUMBER_IN_EVERY_ROW = "a number in every row"
 Score = Callable[[Any], object]
 
 
-def refused_rows(chunk: Chunk, rows: Rows, score: Score) -> dict[int, BadRow]:
+def refused_rows(
+    chunk: Chunk, rows: Rows, score: Score, most: int | None = None
+) -> dict[int, BadRow]:
     """Return what is bad about each row that a model refuses.
 
     Parameters
@@ -36,11 +38,18 @@ def refused_rows(chunk: Chunk, rows: Rows, score: Score) -> dict[int, BadRow]:
         The same as the model knows them.
     score : callable
         Scores a frame or an array of rows.
+    most : int or None, default=None
+        How many it may refuse; None for any number.
 
     Returns
     -------
     dict of int to BadRow
         By the position of the row in the chunk.
+
+    Raises
+    ------
+    TooManyBadRowsError
+        If it refuses more: a model that refuses every row is asked of each one.
 
     Notes
     -----
@@ -55,6 +64,8 @@ def refused_rows(chunk: Chunk, rows: Rows, score: Score) -> dict[int, BadRow]:
     rest = np.setdiff1d(np.arange(chunk.n_rows), np.array([*found], dtype=np.intp))
     for position, error in _halved(rows, rest, score):
         found[position] = _refused(chunk, position, error)
+        if most is not None and len(found) > most:
+            raise TooManyBadRowsError([found[one] for one in sorted(found)])
     return found
 
 

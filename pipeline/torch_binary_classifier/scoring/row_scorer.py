@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -123,6 +124,24 @@ class RowScorer:
         self.unseen = unseen
         self.is_strict = types == "strict"
         self.blocks = Blocks()
+        self.most_refused: int | None = None
+
+    def limited(self, most_refused: int | None) -> RowScorer:
+        """Return the same scorer, which gives up where the model refuses more rows.
+
+        Parameters
+        ----------
+        most_refused : int or None
+            How many rows of a slice it may refuse; None for any number.
+
+        Returns
+        -------
+        RowScorer
+            A copy, whose `score` raises TooManyBadRowsError.
+        """
+        other = copy(self)
+        other.most_refused = most_refused
+        return other
 
     def names(self) -> tuple[str, ...]:
         """Return the columns to read."""
@@ -261,7 +280,7 @@ class RowScorer:
             # Texts that a step reads as dates, no reader has looked at.
             found = bad_rows(chunk, self._bad_cells(chunk))
             chunk, rows = self._without(chunk, found, bad)
-            found = refused_rows(chunk, rows, self.predictor.scores)
+            found = refused_rows(chunk, rows, self.predictor.scores, self.most_refused)
             chunk, rows = self._without(chunk, found, bad)
             scores = self._predicted_together(chunk, rows)
         is_finite = np.isfinite(scores.probabilities)

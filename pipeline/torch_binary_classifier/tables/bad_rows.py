@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BadRow", "Fault", "Place"]
+__all__ = ["BadRow", "Fault", "Place", "TooManyBadRowsError"]
 
 Fault = Literal[
     "cast",
@@ -67,3 +68,17 @@ class Place:
     line: int | None
     byte_offset: int | None
     raw: str
+
+
+class TooManyBadRowsError(Exception):
+    """There are more bad records than may be: the search for others has ended.
+
+    Parameters
+    ----------
+    bad : sequence of BadRow
+        Those that were found, in order.
+    """
+
+    def __init__(self, bad: Sequence[BadRow]) -> None:
+        super().__init__(f"{len(bad)} records are bad")
+        self.bad = list(bad)
