@@ -7,16 +7,26 @@ on the first fit, so that scoring never imports torch.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from torch_binary_classifier.estimator import parameters
 from torch_binary_classifier.estimator.automatic import Plan, plan_of
+from torch_binary_classifier.estimator.callbacks import (
+    Audience,
+    CallbackSupport,
+    FitTask,
+    Watchers,
+    fit_task,
+    has_callbacks,
+)
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
+from torch_binary_classifier.estimator.epoch_lines import EpochLines
 from torch_binary_classifier.estimator.fitted_state import keep
 from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
@@ -30,9 +40,12 @@ from torch_binary_classifier.estimator.training_data import (
     training_data,
     watched_rows,
 )
-from torch_binary_classifier.interface.fitted import Course
-from torch_binary_classifier.interface.problem import WeightedRows
+from torch_binary_classifier.interface.fitted import Course, FittedMembers
+from torch_binary_classifier.interface.problem import Problem, WeightedRows
 from torch_binary_classifier.registration import register_backend
+
+if TYPE_CHECKING:
+    from torch_binary_classifier.training.trainer import Trainer
 
 register_backend()
 
@@ -43,7 +56,9 @@ def _parameter_names() -> list[str]:
     return sorted(inspect.signature(TorchBinaryClassifier).parameters)
 
 
-class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
+class TorchBinaryClassifier(
+    LogitScores, CallbackSupport, ClassifierMixin, BaseEstimator
+):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
     Expects standardised features: put a ``StandardScaler`` in front, or set
@@ -92,7 +107,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Least fall of the loss that counts as an improvement, in nats; for "lbfgs"
         the largest component of the gradient at which to stop.
     verbose : bool or int, default=False
-        Whether to print the losses of every epoch.
+        1 prints a line per tenth of the run: losses averaged over the networks,
+        learning rate and time left. From 2 on, the losses of every epoch and network.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
         must be given the same network, solver and ``dtype``, where "auto" is that of
@@ -433,7 +449,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
             watched=watched is not None,
             going_on=going_on,
         )
-        course = fitted._train(data, watched, plan, going_on=going_on)
+        audience = Audience(self, X, y, sample_weight) if has_callbacks(self) else None
+        course = fitted._train(data, watched, plan, audience, going_on=going_on)
         if not self.warm_start:
             forget_training(fitted)
         warn_of_ending(self, course, watched=plan.early_stopping or watched is not None)
@@ -483,7 +500,7 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         plan = plan_of(
             fitted, data.rows.targets, max_iter=1, stream=True, going_on=going_on
         )
-        fitted._train(data, None, plan, going_on=going_on)
+        fitted._train(data, None, plan, None, going_on=going_on)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -502,20 +519,59 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         data: TrainingData,
         watched: WeightedRows | None,
         plan: Plan,
+        audience: Audience | None,
         *,
         going_on: bool,
     ) -> Course:
         """Hand each kind's problem to who trains; keep what comes back."""
-        from torch_binary_classifier.training.fitting import train_members
         from torch_binary_classifier.training.trainer import thread_trainer
 
         problems = problems_of(self, data, watched, plan, going_on=going_on)
         # Here a batched search takes over: its trainer has the fit wait and trains it
-        # together with others. A run that goes on has no company.
-        trainer = None if going_on else thread_trainer()
-        found = []
-        for problem in problems:
-            found.append(train_members(problem, trainer))
-            if found[-1].course.interrupted:
-                break
-        return keep(self, data, problems, found)
+        # together with others. A run that goes on has no company, nor has one with
+        # callbacks, which could end it.
+        trainer = None if going_on or audience is not None else thread_trainer()
+        if audience is None and (self.verbose != 1 or trainer is not None):
+            return keep(self, data, problems, _trained(problems, trainer))
+        with fit_task(audience) as task:
+            found = self._train_watched(data, problems, task, going_on=going_on)
+            course = keep(self, data, problems, found)
+            if task is not None:
+                task.close(dict(vars(self)))
+        return course
+
+    def _train_watched(
+        self,
+        data: TrainingData,
+        problems: Sequence[Problem],
+        task: FitTask | None,
+        *,
+        going_on: bool,
+    ) -> list[FittedMembers]:
+        """Train all kinds side by side; tell of every epoch."""
+        from torch_binary_classifier.training.fitting import train_watched
+
+        def state_of(found: Sequence[FittedMembers]) -> dict[str, Any]:
+            copied = self._copy(going_on=going_on)
+            keep(copied, data, problems, found)
+            return copied.__dict__
+
+        lines = EpochLines() if self.verbose == 1 else None
+        watchers = Watchers(task, lines, state_of)
+        found = train_watched(problems, watchers)
+        watchers.finish()
+        return found
+
+
+def _trained(
+    problems: Sequence[Problem], trainer: Trainer | None
+) -> list[FittedMembers]:
+    """Train the kinds one after the other, until the user has had enough."""
+    from torch_binary_classifier.training.fitting import train_members
+
+    found = []
+    for problem in problems:
+        found.append(train_members(problem, trainer))
+        if found[-1].course.interrupted:
+            break
+    return found

@@ -131,18 +131,34 @@ class Block:
     ) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
         while self.courses:
-            if self._train_epoch(stop):
-                self._end_epoch(report)
-                self._take_out(course.history.stopped for course in self.courses)
-            else:
-                self._take_out(True for _ in self.courses)
+            self.advance(report, stop)
         return self.results
+
+    def advance(self, report: EpochReport | None, stop: Stop = never) -> None:
+        """Train the members that have not stopped for an epoch, or end them."""
+        if self._train_epoch(stop):
+            self._end_epoch(report)
+            self._take_out(course.history.stopped for course in self.courses)
+        else:
+            self._take_out(True for _ in self.courses)
+
+    def so_far(self) -> dict[int, MemberResult]:
+        """Return what would become of the members now, by number."""
+        running = {
+            course.number: self._result(place)
+            for place, course in enumerate(self.courses)
+        }
+        return running | self.results
+
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates of the epoch to come, of the members in training."""
+        return [course.rate(self.epoch) for course in self.courses]
 
     def _train_epoch(self, stop: Stop) -> bool:
         """Take the steps of an epoch; return whether it came to its end."""
         epochs = [course.n_epochs_before + self.epoch for course in self.courses]
-        rates = [course.rate(self.epoch) for course in self.courses]
-        self.stepper.begin_epoch(rates, epochs)
+        self.stepper.begin_epoch(self.rates, epochs)
         for piece in self.reader.read(self.orders.of(epochs)):
             if stop():
                 return False
