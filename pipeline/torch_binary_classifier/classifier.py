@@ -27,6 +27,7 @@ from torch_binary_classifier.estimator.callbacks import (
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
 from torch_binary_classifier.estimator.epoch_lines import EpochLines
+from torch_binary_classifier.estimator.fit_report import Ended, report_of
 from torch_binary_classifier.estimator.fitted_state import keep
 from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
@@ -214,6 +215,11 @@ class TorchBinaryClassifier(
     oof_decision_function_ : ndarray of shape (n_rows,)
         Logit of every training row by the networks that held it out, nan for rows of
         weight 0; only with ``n_members > 1`` and ``early_stopping``.
+    fit_report_ : list of dict
+        What is to be said of the last ``fit``: ``what`` ("still_falling",
+        "diverging", "plateau", "constant", "worse_than_prior", "dead_units" or
+        "gap"), a ``message`` with the next step, and the ``figures``. Empty where all
+        is well.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
 
@@ -273,6 +279,7 @@ class TorchBinaryClassifier(
     input_mean_: Any
     input_deviation_: Any
     encoding_: dict[str, Any] | None
+    fit_report_: list[dict[str, Any]]
     medians_: Any
     _solver: str
     _encoding_name: str | None
@@ -427,7 +434,8 @@ class TorchBinaryClassifier(
         Raises
         ------
         ValueError
-            If a parameter or the data is unfit, or if the training diverges.
+            If a parameter or the data is unfit, or if a weight or a loss becomes
+            non-finite: there is no roll-back, and the estimator stays as it was.
         """
         parameters.check(self)
         going_on = self.warm_start and hasattr(self, "classes_")
@@ -451,11 +459,10 @@ class TorchBinaryClassifier(
         )
         audience = Audience(self, X, y, sample_weight) if has_callbacks(self) else None
         course = fitted._train(data, watched, plan, audience, going_on=going_on)
-        if not self.warm_start:
-            forget_training(fitted)
-        warn_of_ending(self, course, watched=plan.early_stopping or watched is not None)
+        ended = fitted._look_back(course, data, watched, plan)
+        warn_of_ending(self, ended, fitted.fit_report_)
         if not told:
-            warn_if_diverged(course, plan.largest_rate)
+            warn_if_diverged(ended, fitted.fit_report_)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -501,6 +508,7 @@ class TorchBinaryClassifier(
             fitted, data.rows.targets, max_iter=1, stream=True, going_on=going_on
         )
         fitted._train(data, None, plan, None, going_on=going_on)
+        fitted.__dict__.pop("fit_report_", None)  # it was of the fit before
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -539,6 +547,21 @@ class TorchBinaryClassifier(
             if task is not None:
                 task.close(dict(vars(self)))
         return course
+
+    def _look_back(
+        self,
+        course: Course,
+        data: TrainingData,
+        watched: WeightedRows | None,
+        plan: Plan,
+    ) -> Ended:
+        """Keep what is to be said of the training, and not what it needed."""
+        if not self.warm_start:
+            forget_training(self)
+        has_watched = plan.early_stopping or watched is not None
+        ended = Ended(course, has_watched, plan.largest_rate)
+        self.fit_report_ = report_of(self, data.rows.features, ended)
+        return ended
 
     def _train_watched(
         self,
