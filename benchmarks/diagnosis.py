@@ -79,7 +79,9 @@ def main() -> None:
         whole = median(one[0] for one in found)
         look = median(one[1] for one in found)
         share = look / whole
-        print(f"{name:20} {whole * 1e3:8.1f} ms, of it {look * 1e3:5.2f} ms, {share:.1%}")
+        print(
+            f"{name:20} {whole * 1e3:8.1f} ms, of it {look * 1e3:5.2f} ms, {share:.1%}"
+        )
 
 
 if __name__ == "__main__":

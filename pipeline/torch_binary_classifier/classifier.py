@@ -34,6 +34,7 @@ from torch_binary_classifier.estimator.going_on import check_classes, classes_of
 from torch_binary_classifier.estimator.holdout import HeldOut
 from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_by
 from torch_binary_classifier.estimator.logit_scores import LogitScores
+from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
 from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale
 from torch_binary_classifier.estimator.training_data import (
@@ -58,7 +59,7 @@ def _parameter_names() -> list[str]:
 
 
 class TorchBinaryClassifier(
-    LogitScores, CallbackSupport, ClassifierMixin, BaseEstimator
+    LogitScores, MlpAttributes, CallbackSupport, ClassifierMixin, BaseEstimator
 ):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
@@ -209,6 +210,19 @@ class TorchBinaryClassifier(
         Loss on the held-out rows per epoch, averaged over the members.
     best_loss_ : float
         Lowest watched loss: validation loss where there is one.
+    loss_ : float
+        Last of ``loss_curve_``.
+    validation_scores_ : list of float or None
+        Accuracy on the held-out rows per epoch, by weight, averaged over the members.
+    best_validation_score_ : float or None
+        Highest of these. The weights kept are those of the lowest loss, though.
+    t_ : int
+        Training rows that the steps of one network have seen, epochs times rows; 0
+        with "lbfgs".
+    n_layers_, n_outputs_ : int
+        Layers of a network, input and output included, and its outputs: 1.
+    out_activation_ : str
+        "logistic".
     encoding_ : dict of str to ndarray or None
         The inputs that the columns become: fields of
         ``torch_binary_classifier.inference.encoding.Encoding``.
@@ -275,6 +289,8 @@ class TorchBinaryClassifier(
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     best_loss_: float
+    validation_scores_: list[float] | None
+    t_: int
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any

@@ -245,9 +245,9 @@ def epochs_needed(curve: Sequence[float], tol: float) -> int | None:
 
 def _gap(ended: Ended) -> Finding | None:
     """Return that the rows held out have a far higher loss than the others."""
-    if not ended.is_watched:
-        return None
     held_out = ended.course.validation_loss_curve
+    if not held_out:
+        return None
     best = int(np.argmin(held_out))
     loss = ended.course.loss_curve[min(best, len(ended.course.loss_curve) - 1)]
     gap = held_out[best] - loss

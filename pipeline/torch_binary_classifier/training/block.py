@@ -172,13 +172,15 @@ class Block:
         self.epoch += 1
         losses = self.stepper.end_epoch()
         held_out: Sequence[float | None] = [None] * len(losses)
+        scores: list[float] = []
         if self.validation is not None:
-            held_out = self.scorer.losses(self.validation)
+            held_out, scores = self.scorer.judged(self.validation)
         for place, course in enumerate(self.courses):
             history = course.history
             if history.stopped:
                 continue
             improved = history.add(losses[place], held_out[place])
+            history.validation_scores += scores[place : place + 1]
             if improved and self.validation is not None:
                 self.best.keep(place, self.current)
             n_epochs = len(history.losses)
@@ -227,6 +229,7 @@ class Block:
             list(history.validation_losses),
             history.converged,
             diverged,
+            validation_scores=list(history.validation_scores),
         )
 
     def _member_state(self, place: int) -> MemberState:

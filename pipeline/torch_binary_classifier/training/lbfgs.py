@@ -136,6 +136,7 @@ class Monitor:
         self.rule = StoppingRule(problem.member.hyperparameters)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
+        self.validation_scores: list[float] = []
         self.vector: Array | None = None
         self.best_vector: Array | None = None
 
@@ -155,8 +156,9 @@ class Monitor:
     def _held_out(self, vector: Array, validation: Evaluation) -> float:
         """Return the validation loss and keep the best weights."""
         self.state.parameters.copy_(torch.from_numpy(vector))
-        (loss,) = self.scorer.losses(validation)
+        (loss,), (score,) = self.scorer.judged(validation)
         self.validation_losses.append(loss)
+        self.validation_scores.append(score)
         if self.rule.add(loss):
             self.best_vector = vector.copy()
         return loss
@@ -261,4 +263,5 @@ class FullBatchRun:
             list(self.monitor.validation_losses),
             converged,
             None if finite else len(losses),
+            validation_scores=list(self.monitor.validation_scores),
         )
