@@ -32,6 +32,7 @@ from torch_binary_classifier.estimator.fitted_state import keep
 from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
 from torch_binary_classifier.estimator.holdout import HeldOut
+from torch_binary_classifier.estimator.html import CourseHtml
 from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_by
 from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
@@ -59,7 +60,12 @@ def _parameter_names() -> list[str]:
 
 
 class TorchBinaryClassifier(
-    LogitScores, MlpAttributes, CallbackSupport, ClassifierMixin, BaseEstimator
+    LogitScores,
+    MlpAttributes,
+    CallbackSupport,
+    CourseHtml,
+    ClassifierMixin,
+    BaseEstimator,
 ):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
