@@ -694,7 +694,7 @@ class TestStopping:
         assert_same_bits(flat, fitted["constant"])
 
     def test_verbose_prints_every_epoch(self, data, capsys):
-        network(verbose=True, max_iter=3).fit(*data)
+        network(verbose=2, max_iter=3).fit(*data)
         lines = capsys.readouterr().out.splitlines()
         assert [line.split(",")[1].strip() for line in lines] == [
             "iteration 1",

@@ -101,9 +101,7 @@ SETTINGS = {
 
 
 def network(**given):
-    return mlp(
-        **{"verbose": True, "tol": 0, "random_state": 0, "max_iter": 1000, **given}
-    )
+    return mlp(**{"verbose": 2, "tol": 0, "random_state": 0, "max_iter": 1000, **given})
 
 
 @pytest.mark.parametrize("name", SETTINGS)

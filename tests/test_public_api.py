@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import pytest
 from numpydoc.docscrape import ClassDoc
@@ -138,7 +139,9 @@ def test_public_docstring_is_valid(name):
 
 def test_methods_are_those_of_a_classifier():
     scores = ["decision_function", "predict", "predict_log_proba", "predict_proba"]
-    assert [*scores[:1], "fit", "get_params", "partial_fit", *scores[1:]] == METHODS
+    others = ["fit", "get_params", "partial_fit"]
+    callbacks = ["set_callbacks"] if find_spec("sklearn.callback") else []
+    assert [*scores[:1], *others, *scores[1:], *callbacks] == METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

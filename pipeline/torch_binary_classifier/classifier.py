@@ -7,22 +7,35 @@ on the first fit, so that scoring never imports torch.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from torch_binary_classifier.estimator import parameters
 from torch_binary_classifier.estimator.automatic import Plan, plan_of
+from torch_binary_classifier.estimator.callbacks import (
+    Audience,
+    CallbackSupport,
+    FitTask,
+    Watchers,
+    fit_task,
+    has_callbacks,
+)
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
 from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
+from torch_binary_classifier.estimator.epoch_lines import EpochLines
+from torch_binary_classifier.estimator.fit_report import Ended, report_of
 from torch_binary_classifier.estimator.fitted_state import keep
 from torch_binary_classifier.estimator.gap_report import report_gaps
 from torch_binary_classifier.estimator.going_on import check_classes, classes_of_stream
 from torch_binary_classifier.estimator.holdout import HeldOut
+from torch_binary_classifier.estimator.html import CourseHtml
 from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_by
 from torch_binary_classifier.estimator.logit_scores import LogitScores
+from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
 from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale
 from torch_binary_classifier.estimator.training_data import (
@@ -30,9 +43,12 @@ from torch_binary_classifier.estimator.training_data import (
     training_data,
     watched_rows,
 )
-from torch_binary_classifier.interface.fitted import Course
-from torch_binary_classifier.interface.problem import WeightedRows
+from torch_binary_classifier.interface.fitted import Course, FittedMembers
+from torch_binary_classifier.interface.problem import Problem, WeightedRows
 from torch_binary_classifier.registration import register_backend
+
+if TYPE_CHECKING:
+    from torch_binary_classifier.training.trainer import Trainer
 
 register_backend()
 
@@ -43,7 +59,14 @@ def _parameter_names() -> list[str]:
     return sorted(inspect.signature(TorchBinaryClassifier).parameters)
 
 
-class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
+class TorchBinaryClassifier(
+    LogitScores,
+    MlpAttributes,
+    CallbackSupport,
+    CourseHtml,
+    ClassifierMixin,
+    BaseEstimator,
+):
     r"""A multilayer perceptron for two classes, trained on logits with PyTorch.
 
     Expects standardised features: put a ``StandardScaler`` in front, or set
@@ -92,7 +115,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Least fall of the loss that counts as an improvement, in nats; for "lbfgs"
         the largest component of the gradient at which to stop.
     verbose : bool or int, default=False
-        Whether to print the losses of every epoch.
+        1 prints a line per tenth of the run: losses averaged over the networks,
+        learning rate and time left. From 2 on, the losses of every epoch and network.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit's weights and optimizer. Such a fit
         must be given the same network, solver and ``dtype``, where "auto" is that of
@@ -192,12 +216,30 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Loss on the held-out rows per epoch, averaged over the members.
     best_loss_ : float
         Lowest watched loss: validation loss where there is one.
+    loss_ : float
+        Last of ``loss_curve_``.
+    validation_scores_ : list of float or None
+        Accuracy on the held-out rows per epoch, by weight, averaged over the members.
+    best_validation_score_ : float or None
+        Highest of these. The weights kept are those of the lowest loss, though.
+    t_ : int
+        Training rows that the steps of one network have seen, epochs times rows; 0
+        with "lbfgs".
+    n_layers_, n_outputs_ : int
+        Layers of a network, input and output included, and its outputs: 1.
+    out_activation_ : str
+        "logistic".
     encoding_ : dict of str to ndarray or None
         The inputs that the columns become: fields of
         ``torch_binary_classifier.inference.encoding.Encoding``.
     oof_decision_function_ : ndarray of shape (n_rows,)
         Logit of every training row by the networks that held it out, nan for rows of
         weight 0; only with ``n_members > 1`` and ``early_stopping``.
+    fit_report_ : list of dict
+        What is to be said of the last ``fit``: ``what`` ("still_falling",
+        "diverging", "plateau", "constant", "worse_than_prior", "dead_units" or
+        "gap"), a ``message`` with the next step, and the ``figures``. Empty where all
+        is well.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
 
@@ -253,10 +295,13 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
     best_loss_: float
+    validation_scores_: list[float] | None
+    t_: int
     oof_decision_function_: Any
     input_mean_: Any
     input_deviation_: Any
     encoding_: dict[str, Any] | None
+    fit_report_: list[dict[str, Any]]
     medians_: Any
     _solver: str
     _encoding_name: str | None
@@ -411,7 +456,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data is unfit, or if the training diverges.
+            If a parameter or the data is unfit, or if a weight or a loss becomes
+            non-finite: there is no roll-back, and the estimator stays as it was.
         """
         parameters.check(self)
         going_on = self.warm_start and hasattr(self, "classes_")
@@ -433,12 +479,12 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
             watched=watched is not None,
             going_on=going_on,
         )
-        course = fitted._train(data, watched, plan, going_on=going_on)
-        if not self.warm_start:
-            forget_training(fitted)
-        warn_of_ending(self, course, watched=plan.early_stopping or watched is not None)
+        audience = Audience(self, X, y, sample_weight) if has_callbacks(self) else None
+        course = fitted._train(data, watched, plan, audience, going_on=going_on)
+        ended = fitted._look_back(course, data, watched, plan)
+        warn_of_ending(self, ended, fitted.fit_report_)
         if not told:
-            warn_if_diverged(course, plan.largest_rate)
+            warn_if_diverged(ended, fitted.fit_report_)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -483,7 +529,8 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         plan = plan_of(
             fitted, data.rows.targets, max_iter=1, stream=True, going_on=going_on
         )
-        fitted._train(data, None, plan, going_on=going_on)
+        fitted._train(data, None, plan, None, going_on=going_on)
+        fitted.__dict__.pop("fit_report_", None)  # it was of the fit before
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -502,20 +549,74 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         data: TrainingData,
         watched: WeightedRows | None,
         plan: Plan,
+        audience: Audience | None,
         *,
         going_on: bool,
     ) -> Course:
         """Hand each kind's problem to who trains; keep what comes back."""
-        from torch_binary_classifier.training.fitting import train_members
         from torch_binary_classifier.training.trainer import thread_trainer
 
         problems = problems_of(self, data, watched, plan, going_on=going_on)
         # Here a batched search takes over: its trainer has the fit wait and trains it
-        # together with others. A run that goes on has no company.
-        trainer = None if going_on else thread_trainer()
-        found = []
-        for problem in problems:
-            found.append(train_members(problem, trainer))
-            if found[-1].course.interrupted:
-                break
-        return keep(self, data, problems, found)
+        # together with others. A run that goes on has no company, nor has one with
+        # callbacks, which could end it.
+        trainer = None if going_on or audience is not None else thread_trainer()
+        if audience is None and (self.verbose != 1 or trainer is not None):
+            return keep(self, data, problems, _trained(problems, trainer))
+        with fit_task(audience) as task:
+            found = self._train_watched(data, problems, task, going_on=going_on)
+            course = keep(self, data, problems, found)
+            if task is not None:
+                task.close(dict(vars(self)))
+        return course
+
+    def _look_back(
+        self,
+        course: Course,
+        data: TrainingData,
+        watched: WeightedRows | None,
+        plan: Plan,
+    ) -> Ended:
+        """Keep what is to be said of the training, and not what it needed."""
+        if not self.warm_start:
+            forget_training(self)
+        has_watched = plan.early_stopping or watched is not None
+        ended = Ended(course, has_watched, plan.largest_rate)
+        self.fit_report_ = report_of(self, data.rows.features, ended)
+        return ended
+
+    def _train_watched(
+        self,
+        data: TrainingData,
+        problems: Sequence[Problem],
+        task: FitTask | None,
+        *,
+        going_on: bool,
+    ) -> list[FittedMembers]:
+        """Train all kinds side by side; tell of every epoch."""
+        from torch_binary_classifier.training.fitting import train_watched
+
+        def state_of(found: Sequence[FittedMembers]) -> dict[str, Any]:
+            copied = self._copy(going_on=going_on)
+            keep(copied, data, problems, found)
+            return copied.__dict__
+
+        lines = EpochLines() if self.verbose == 1 else None
+        watchers = Watchers(task, lines, state_of)
+        found = train_watched(problems, watchers)
+        watchers.finish()
+        return found
+
+
+def _trained(
+    problems: Sequence[Problem], trainer: Trainer | None
+) -> list[FittedMembers]:
+    """Train the kinds one after the other, until the user has had enough."""
+    from torch_binary_classifier.training.fitting import train_members
+
+    found = []
+    for problem in problems:
+        found.append(train_members(problem, trainer))
+        if found[-1].course.interrupted:
+            break
+    return found

@@ -220,7 +220,7 @@ def _kind(estimator: Any, encoding: str | None, n_rows: int, max_iter: int) -> K
     values["batch_size"] = min(int(size), n_rows)
     values["hidden_layer_sizes"] = layer_sizes(values["hidden_layer_sizes"])
     values["max_iter"] = max_iter
-    values["verbose"] = bool(estimator.verbose)
+    values["verbose"] = int(estimator.verbose)
     n_bins = estimator.n_bins
     if is_auto(n_bins):
         n_bins = min(max(2, n_rows // _ROWS_PER_BIN), _of_rows(_N_BINS, n_rows))

@@ -21,6 +21,7 @@ from torch_binary_classifier.inference.forward import (
 )
 from torch_binary_classifier.interface.fitted import Course, FittedMembers
 from torch_binary_classifier.interface.problem import Problem, WeightedRows
+from torch_binary_classifier.interface.solvers import SOLVERS
 
 
 def keep(
@@ -47,6 +48,7 @@ def keep(
         estimator.__dict__.setdefault("medians_", data.gaps.fill)
     course = Course.of([one.course for one in found])
     _keep_curves(estimator, course, going_on=going_on)
+    _count_rows(estimator, problems[0], course, going_on=going_on)
     _keep_member_weights(estimator, data, problems[0], kinds)
     return course
 
@@ -79,8 +81,23 @@ def _keep_curves(estimator: Any, course: Course, *, going_on: bool) -> None:
     estimator.loss_curve_ = before + course.loss_curve
     curve = held_before + course.validation_loss_curve
     estimator.validation_loss_curve_ = curve or None
+    scores_before = (going_on and getattr(estimator, "validation_scores_", None)) or []
+    estimator.validation_scores_ = (scores_before + course.validation_scores) or None
     estimator.best_loss_ = float(course.best_loss)
     estimator.n_iter_ = course.n_iter
+
+
+def _count_rows(
+    estimator: Any, problem: Problem, course: Course, *, going_on: bool
+) -> None:
+    """Store how many rows the steps of one network have seen."""
+    n_rows = len(problem.rows.targets)
+    if problem.splits is not None:
+        n_rows = len(problem.splits[0][0])
+    if SOLVERS[problem.settings.solver].full_batch:
+        n_rows = 0  # as with MLPClassifier, where nothing but its schedule asks
+    before = getattr(estimator, "t_", 0) if going_on else 0
+    estimator.t_ = before + course.n_iter * n_rows
 
 
 def _keep_member_weights(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -27,6 +27,8 @@ class Course:
         Epochs of the member that was trained longest.
     converged, interrupted : bool
         Whether the stopping rule ended the training of all, and whether the user did.
+    validation_scores : list of float
+        Share of the rows held out that was right, averaged, epoch by epoch.
     """
 
     loss_curve: list[float]
@@ -37,6 +39,7 @@ class Course:
     n_iter: int
     converged: bool
     interrupted: bool
+    validation_scores: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, courses: Sequence[Course]) -> Course:
@@ -52,6 +55,7 @@ class Course:
             max(one.n_iter for one in courses),
             all(one.converged for one in courses),
             any(one.interrupted for one in courses),
+            mean_curve([one.validation_scores for one in courses]),
         )
 
 

@@ -75,4 +75,4 @@ class Settings(MemberSettings):
     solver: str
     batch_size: int
     device: str
-    verbose: bool
+    verbose: int

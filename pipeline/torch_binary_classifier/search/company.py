@@ -73,7 +73,14 @@ class Company:
             if not self.is_wanted:
                 raise Abandoned
             advance(fit, place, epoch)
-            if self.fits[fit].training.verbose:
+            if _is_told(self.fits[fit].training, place, epoch):
                 print_epoch(place, epoch, loss, held_out)
 
         return report
+
+
+def _is_told(training: Training, place: int, epoch: int) -> bool:
+    """Return whether an epoch's losses are to be printed: of each tenth, or of all."""
+    n_epochs = training.members[place].hyperparameters.max_iter
+    is_tenth = epoch * 10 // n_epochs > (epoch - 1) * 10 // n_epochs
+    return training.verbose > 1 or (training.verbose == 1 and is_tenth)

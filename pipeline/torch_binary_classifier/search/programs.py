@@ -109,7 +109,7 @@ def plan_programs(trainings: Sequence[Training]) -> list[Program]:
     for fit, training in enumerate(trainings):
         signature = _signature(training)
         if signature not in programs:
-            empty = replace(training, members=[], verbose=False)
+            empty = replace(training, members=[], verbose=0)
             programs[signature] = Program(empty)
             known[signature] = {}
         program, numbers = programs[signature], known[signature]
@@ -214,7 +214,7 @@ def _train_apart(
     """Train the fits of a program that failed one by one."""
     for fit in sorted({fit for places in program.places for fit, _ in places}):
         places = [[(fit, number)] for number in range(len(trainings[fit].members))]
-        alone = Program(replace(trainings[fit], verbose=False), places)
+        alone = Program(replace(trainings[fit], verbose=0), places)
         results = _run(alone, trainings, report)
         if isinstance(results, Exception):
             outcomes[fit].error = results

@@ -131,18 +131,34 @@ class Block:
     ) -> dict[int, MemberResult]:
         """Train until every member has stopped; return results by member number."""
         while self.courses:
-            if self._train_epoch(stop):
-                self._end_epoch(report)
-                self._take_out(course.history.stopped for course in self.courses)
-            else:
-                self._take_out(True for _ in self.courses)
+            self.advance(report, stop)
         return self.results
+
+    def advance(self, report: EpochReport | None, stop: Stop = never) -> None:
+        """Train the members that have not stopped for an epoch, or end them."""
+        if self._train_epoch(stop):
+            self._end_epoch(report)
+            self._take_out(course.history.stopped for course in self.courses)
+        else:
+            self._take_out(True for _ in self.courses)
+
+    def so_far(self) -> dict[int, MemberResult]:
+        """Return what would become of the members now, by number."""
+        running = {
+            course.number: self._result(place)
+            for place, course in enumerate(self.courses)
+        }
+        return running | self.results
+
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates of the epoch to come, of the members in training."""
+        return [course.rate(self.epoch) for course in self.courses]
 
     def _train_epoch(self, stop: Stop) -> bool:
         """Take the steps of an epoch; return whether it came to its end."""
         epochs = [course.n_epochs_before + self.epoch for course in self.courses]
-        rates = [course.rate(self.epoch) for course in self.courses]
-        self.stepper.begin_epoch(rates, epochs)
+        self.stepper.begin_epoch(self.rates, epochs)
         for piece in self.reader.read(self.orders.of(epochs)):
             if stop():
                 return False
@@ -156,13 +172,15 @@ class Block:
         self.epoch += 1
         losses = self.stepper.end_epoch()
         held_out: Sequence[float | None] = [None] * len(losses)
+        scores: list[float] = []
         if self.validation is not None:
-            held_out = self.scorer.losses(self.validation)
+            held_out, scores = self.scorer.judged(self.validation)
         for place, course in enumerate(self.courses):
             history = course.history
             if history.stopped:
                 continue
             improved = history.add(losses[place], held_out[place])
+            history.validation_scores += scores[place : place + 1]
             if improved and self.validation is not None:
                 self.best.keep(place, self.current)
             n_epochs = len(history.losses)
@@ -211,6 +229,7 @@ class Block:
             list(history.validation_losses),
             history.converged,
             diverged,
+            validation_scores=list(history.validation_scores),
         )
 
     def _member_state(self, place: int) -> MemberState:

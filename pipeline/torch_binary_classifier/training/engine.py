@@ -83,7 +83,7 @@ def fit_many(
     """
     results: dict[int, MemberResult] = {}
     setup = Setup(architecture, solver, batch_size, device_named(device))
-    members = _on_device(members, setup.device.where)
+    members = on_device(members, setup.device.where)
 
     @bare_kernels()
     def train(numbers: list[int], n_threads: int) -> None:
@@ -92,13 +92,13 @@ def fit_many(
             results.update(Block(setup, chosen, team).run(report, stop))
 
     with one_thread_per_kernel() as n_threads, Team(n_threads) as team:
-        blocks = _blocks(setup, members, n_threads)
+        blocks = blocks_of(setup, members, n_threads)
         inner = n_threads if len(blocks) == 1 else 1
         team.run([partial(train, numbers, inner) for numbers in blocks])
     return [results[number] for number in range(len(members))]
 
 
-def _on_device(members: Sequence[Member], where: torch.device) -> list[Member]:
+def on_device(members: Sequence[Member], where: torch.device) -> list[Member]:
     """Return the members with their rows on a device; shared rows stay shared."""
     moved: dict[int, Any] = {}
 
@@ -129,7 +129,9 @@ def block_size(architecture: Architecture, batch_size: int) -> int:
     )
 
 
-def _blocks(setup: Setup, members: Sequence[Member], n_threads: int) -> list[list[int]]:
+def blocks_of(
+    setup: Setup, members: Sequence[Member], n_threads: int
+) -> list[list[int]]:
     """Return the numbers of the members of each block, small enough for the cache."""
     groups = _groups(setup, members)
     architecture = setup.architecture

@@ -110,5 +110,12 @@ class Scorer:
 
     def losses(self, rows: Evaluation) -> list[float]:
         """Return every member's loss on its rows."""
+        return self.judged(rows)[0]
+
+    def judged(self, rows: Evaluation) -> tuple[list[float], list[float]]:
+        """Return every member's loss on its rows, and the share that it gets right."""
         logits = self.logits(rows.features)
-        return member_losses(logits, rows.signs, rows.shares).tolist()
+        losses = member_losses(logits, rows.signs, rows.shares)
+        are_right = (logits > 0) == (rows.signs > 0)
+        shares = rows.shares.mul(are_right).sum(1, dtype=torch.float64)
+        return losses.tolist(), shares.clamp(max=1).tolist()

@@ -23,7 +23,6 @@ def fitted(
     states = [result.state for result in results]
     n_layers = len(states[0].coefs)
     mean, deviation = _normalisations(states, standardisation)
-    watched = [one.validation_loss_curve or one.loss_curve for one in results]
     return FittedMembers(
         [[one.coefs[layer].numpy() for one in states] for layer in range(n_layers)],
         [
@@ -35,16 +34,7 @@ def fitted(
         else (standardisation.shift, standardisation.scale),
         mean,
         deviation,
-        Course(
-            mean_curve([one.loss_curve for one in results]),
-            mean_curve([one.validation_loss_curve for one in results]),
-            float(np.mean([min(curve) for curve in watched])),
-            worst_loss,
-            prior_loss,
-            max(len(one.loss_curve) for one in results),
-            all(one.converged for one in results),
-            any(one.interrupted for one in results),
-        ),
+        _course(results, worst_loss, prior_loss),
         [
             {
                 "moments": {name: value.numpy() for name, value in one.moments.items()},
@@ -53,6 +43,24 @@ def fitted(
             }
             for one in states
         ],
+    )
+
+
+def _course(
+    results: Sequence[MemberResult], worst_loss: float, prior_loss: float
+) -> Course:
+    """Return how the training of all members went."""
+    watched = [one.validation_loss_curve or one.loss_curve for one in results]
+    return Course(
+        mean_curve([one.loss_curve for one in results]),
+        mean_curve([one.validation_loss_curve for one in results]),
+        float(np.mean([min(curve) for curve in watched])),
+        worst_loss,
+        prior_loss,
+        max(len(one.loss_curve) for one in results),
+        all(one.converged for one in results),
+        any(one.interrupted for one in results),
+        mean_curve([one.validation_scores for one in results]),
     )
 
 

@@ -12,8 +12,10 @@ from scipy.special import xlog1py, xlogy
 
 from torch_binary_classifier.interface.fitted import FittedMembers
 from torch_binary_classifier.interface.problem import Problem
+from torch_binary_classifier.interface.watching import Watcher
 from torch_binary_classifier.training.diagnosis import divergence
 from torch_binary_classifier.training.fitted import fitted
+from torch_binary_classifier.training.in_step import train_in_step
 from torch_binary_classifier.training.members import MemberResult
 from torch_binary_classifier.training.run import train_alone
 from torch_binary_classifier.training.standardisation import Standardisation
@@ -46,6 +48,48 @@ def train_members(problem: Problem, trainer: Trainer | None = None) -> FittedMem
     train = trainer or train_alone
     # No name for the training here: its tables are freed where equal ones are known.
     results = train(prepared(problem, standardisation))
+    return _fitted(results, problem, standardisation)
+
+
+def train_watched(problems: Sequence[Problem], watcher: Watcher) -> list[FittedMembers]:
+    """Train the members of several problems side by side, and tell of each epoch.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        One of each kind of network.
+    watcher : Watcher
+        Who is told, and may end the training.
+
+    Returns
+    -------
+    list of FittedMembers
+        By problem; the same bits as those of ``train_members``.
+
+    Raises
+    ------
+    ValueError
+        As ``train_members``.
+    """
+    standardisations = [_standardisation(problem) for problem in problems]
+    trainings = [
+        prepared(*pair) for pair in zip(problems, standardisations, strict=True)
+    ]
+
+    def all_fitted(found: list[list[MemberResult]]) -> list[FittedMembers]:
+        return [
+            _fitted(*one) for one in zip(found, problems, standardisations, strict=True)
+        ]
+
+    return all_fitted(train_in_step(trainings, watcher, all_fitted))
+
+
+def _fitted(
+    results: list[MemberResult],
+    problem: Problem,
+    standardisation: Standardisation | None,
+) -> FittedMembers:
+    """Return the members' results as plain numbers; refuse those that are none."""
     _check_finite_results(results, problem)
     worst_loss = max(_final_loss(one, problem) for one in results)
     return fitted(results, standardisation, worst_loss, _prior_loss(problem))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -135,11 +136,14 @@ class Monitor:
         self.rule = StoppingRule(problem.member.hyperparameters)
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
+        self.validation_scores: list[float] = []
+        self.vector: Array | None = None
         self.best_vector: Array | None = None
 
     def __call__(self, intermediate_result: object) -> None:
         """Record an iteration; end the run when the validation loss has stalled."""
         vector = np.asarray(intermediate_result.x)  # type: ignore[attr-defined]
+        self.vector = vector
         loss = float(intermediate_result.fun)  # type: ignore[attr-defined]
         self.losses.append(loss)
         held_out = None
@@ -152,8 +156,9 @@ class Monitor:
     def _held_out(self, vector: Array, validation: Evaluation) -> float:
         """Return the validation loss and keep the best weights."""
         self.state.parameters.copy_(torch.from_numpy(vector))
-        (loss,) = self.scorer.losses(validation)
+        (loss,), (score,) = self.scorer.judged(validation)
         self.validation_losses.append(loss)
+        self.validation_scores.append(score)
         if self.rule.add(loss):
             self.best_vector = vector.copy()
         return loss
@@ -187,55 +192,76 @@ def fit_lbfgs(
     ----------
     .. [1] D. Liu, J. Nocedal, "On the limited memory BFGS method", 1989.
     """
+    tell = report or (lambda *_: None)
     with one_thread_per_kernel(), bare_kernels():
         return [
-            _fit_one(architecture, member, number, report, stop)
+            FullBatchRun(architecture, member, partial(tell, number), stop).train()
             for number, member in enumerate(members)
         ]
 
 
-def _fit_one(
-    architecture: Architecture,
-    member: Member,
-    number: int,
-    report: EpochReport | None,
-    stop: Stop,
-) -> MemberResult:
-    """Train one member."""
-    given = member.hyperparameters
-    problem = FullBatch(architecture, member)
+class FullBatchRun:
+    """The run of one member.
 
-    def tell(iteration: int, loss: float, held_out: float | None) -> None:
-        if report is not None:
-            report(number, iteration, loss, held_out)
+    Parameters
+    ----------
+    architecture : Architecture
+    member : Member
+    report : callable
+        Called with (iteration, loss, validation loss or None).
+    stop : callable
+        Whether the run is to end as it is.
+    """
 
-    monitor = Monitor(problem, tell, stop)
-    found = minimize(
-        problem,
-        problem.state.parameters.double().numpy(),
-        method="L-BFGS-B",
-        jac=True,
-        callback=monitor,
-        options={"maxiter": given.max_iter, "maxfun": given.max_fun, "gtol": given.tol},
-    )
-    vector = found.x if monitor.best_vector is None else monitor.best_vector
-    return _result(problem, monitor, vector, converged=found.status in {0, 99})
+    def __init__(
+        self,
+        architecture: Architecture,
+        member: Member,
+        report: Callable[[int, float, float | None], None],
+        stop: Stop,
+    ) -> None:
+        self.problem = FullBatch(architecture, member)
+        self.monitor = Monitor(self.problem, report, stop)
 
+    def train(self) -> MemberResult:
+        """Train the member to its end."""
+        given, problem = self.problem.member.hyperparameters, self.problem
+        found = minimize(
+            problem,
+            problem.state.parameters.double().numpy(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=self.monitor,
+            options={
+                "maxiter": given.max_iter,
+                "maxfun": given.max_fun,
+                "gtol": given.tol,
+            },
+        )
+        return self._result(found.x, converged=found.status in {0, 99})
 
-def _result(
-    problem: FullBatch, monitor: Monitor, vector: Array, *, converged: bool
-) -> MemberResult:
-    """Return what became of a member."""
-    finite = bool(np.isfinite(vector).all()) and all(map(math.isfinite, monitor.losses))
-    if not monitor.losses:
-        monitor.losses.append(problem(vector)[0])
-    before = 0 if problem.member.state is None else problem.member.state.n_epochs
-    problem.state.parameters.copy_(torch.from_numpy(vector))
-    n_epochs = before + len(monitor.losses)
-    return MemberResult(
-        replace(problem.state.member(0), n_epochs=n_epochs),
-        monitor.losses,
-        monitor.validation_losses,
-        converged,
-        None if finite else len(monitor.losses),
-    )
+    def so_far(self) -> MemberResult:
+        """Return what would become of the member now."""
+        vector = self.monitor.vector
+        if vector is None:  # there was no iteration yet
+            vector = self.problem.state.parameters.double().numpy().copy()
+        return self._result(vector, converged=False)
+
+    def _result(self, vector: Array, *, converged: bool) -> MemberResult:
+        """Return what becomes of the member with the last weights, or the best."""
+        problem, losses = self.problem, list(self.monitor.losses)
+        if self.monitor.best_vector is not None:
+            vector = self.monitor.best_vector
+        finite = bool(np.isfinite(vector).all()) and all(map(math.isfinite, losses))
+        if not losses:
+            losses.append(problem(vector)[0])
+        before = 0 if problem.member.state is None else problem.member.state.n_epochs
+        problem.state.parameters.copy_(torch.from_numpy(vector))
+        return MemberResult(
+            replace(problem.state.member(0), n_epochs=before + len(losses)),
+            losses,
+            list(self.monitor.validation_losses),
+            converged,
+            None if finite else len(losses),
+            validation_scores=list(self.monitor.validation_scores),
+        )

@@ -79,6 +79,8 @@ class MemberResult:
         were reached before the end.
     interrupted : bool
         Whether the user ended the training.
+    validation_scores : list of float
+        Share of the rows held out that was right, by weight, per epoch.
     """
 
     state: MemberState
@@ -88,6 +90,7 @@ class MemberResult:
     diverged_epoch: int | None
     earlier: dict[int, MemberResult] = field(default_factory=dict)
     interrupted: bool = False
+    validation_scores: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class Training:
         Rows per step and member.
     device : str
         A torch device.
-    verbose : bool
-        Whether to print the losses of every epoch.
+    verbose : int
+        From 2 on, the losses of every epoch are printed.
     """
 
     architecture: Architecture
@@ -42,7 +42,7 @@ class Training:
     members: list[Member]
     batch_size: int
     device: str
-    verbose: bool
+    verbose: int
 
 
 def train_alone(training: Training) -> list[MemberResult]:
@@ -76,7 +76,7 @@ def run(
     list of MemberResult
         In the order of the members.
     """
-    if report is None and training.verbose:
+    if report is None and training.verbose > 1:
         report = print_epoch
     if SOLVERS[training.solver].full_batch:
         fit = FULL_BATCH[training.solver]
@@ -93,6 +93,6 @@ def run(
 
 
 def print_epoch(member: int, epoch: int, loss: float, held_out: float | None) -> None:
-    """Print one epoch's losses, as MLPClassifier does."""
+    """Print a member's losses in one epoch."""
     tail = "" if held_out is None else f", validation loss = {held_out:.8f}"
     print(f"Member {member}, iteration {epoch}, loss = {loss:.8f}{tail}")  # noqa: T201

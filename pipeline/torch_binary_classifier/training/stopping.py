@@ -55,6 +55,7 @@ class History:
         )
         self.losses: list[float] = []
         self.validation_losses: list[float] = []
+        self.validation_scores: list[float] = []
         self.converged = False
         self.diverged_epoch: int | None = None
 

@@ -1,0 +1,226 @@
+"""Each finding has a training that leads to it, and to it only; the good are silent."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from builders import mlp, network
+from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.estimator.fit_report import (
+    epochs_needed,
+    report_lines,
+)
+from torch_binary_classifier.inference.forward import FittedNetwork
+from torch_binary_classifier.inference.hidden_units import unit_ranges
+
+
+def quietly(model, *given, **others):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(*given, **others)
+
+
+def noise(n_rows=4000):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n_rows, 3)), rng.integers(0, 2, n_rows)
+
+
+def still_falling(X, y):
+    steady = {"learning_rate": "constant", "learning_rate_init": 0.005}
+    return quietly(network(max_iter=8, **steady), X, y)
+
+
+def diverging(X, y):
+    return quietly(network(learning_rate_init=1e4, max_iter=30), X, y)
+
+
+def rising(X, y):
+    given = {"learning_rate": "constant", "learning_rate_init": 10.0}
+    return quietly(network(solver="sgd", max_iter=30, **given), X, y)
+
+
+def plateau(_X, _y):
+    given = {"hidden_layer_sizes": (), "learning_rate_init": 0.003}
+    return quietly(network(max_iter=20, **given), *noise())
+
+
+def constant(X, y):
+    return quietly(network(unscaled_input="ignore"), X * 0, y)
+
+
+def worse_than_prior(X, y):
+    held_out = {"X_val": X, "y_val": 1 - y}
+    return quietly(network(max_iter=1), X, y, **held_out)
+
+
+def dead_units(X, y):
+    given = {"hidden_layer_sizes": (32, 32), "learning_rate_init": 0.3}
+    return quietly(network(max_iter=100, **given), X, y)
+
+
+def gap(_X, _y):
+    rng = np.random.default_rng(0)
+    X, X_val = rng.normal(size=(2, 60, 100))
+    y, y_val = ((one[:, :8].sum(axis=1) > 0).astype(int) for one in (X, X_val))
+    model = network(hidden_layer_sizes=(50,), max_iter=60)
+    return quietly(model, X, y, X_val=X_val, y_val=y_val)
+
+
+CASES = {
+    "still_falling": still_falling,
+    "diverging": diverging,
+    "plateau": plateau,
+    "constant": constant,
+    "worse_than_prior": worse_than_prior,
+    "dead_units": dead_units,
+    "gap": gap,
+}
+WORDS = {
+    "still_falling": "epochs: set max_iter=",
+    "diverging": "Set learning_rate_init=0.001, or put a StandardScaler",
+    "plateau": "raise learning_rate_init or lower alpha",
+    "constant": "All rows get the same probability. Lower alpha",
+    "worse_than_prior": "See whether the rows held out are like",
+    "dead_units": "of the units of the hidden layers. Lower learning_rate_init",
+    "gap": "Raise alpha or dropout, take fewer units",
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_finding_comes_alone(what, tiny_data):
+    model = CASES[what](*tiny_data)
+    (found,) = model.fit_report_
+    assert found["what"] == what
+    assert WORDS[what] in found["message"]
+    assert report_lines(model) == [found["message"]]
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("n_epochs", [100, 200])
+def test_the_epochs_named_are_about_those_it_takes(n_epochs):
+    model = mlp(random_state=0, max_iter=n_epochs)
+    quietly(model, *table("breast_cancer"))
+    (found,) = model.fit_report_
+    needed = found["figures"]["epochs_needed"]
+    assert f"would settle after about {needed} epochs" in found["message"]
+    model.set_params(max_iter=1000).fit(*table("breast_cancer"))
+    assert 0.6 < needed / model.n_iter_ < 1.5
+
+
+def test_a_steep_fall_tells_a_lower_bound(tiny_data):
+    (found,) = still_falling(*tiny_data).fit_report_
+    assert "would settle after more than 40 epochs" in found["message"]
+
+
+@pytest.mark.parametrize("diverge", [diverging, rising])
+def test_the_learning_rate_named_works(diverge, tiny_data):
+    model = diverge(*tiny_data)
+    rate = model.fit_report_[0]["figures"]["learning_rate_init"]
+    again = model.set_params(learning_rate_init=rate, max_iter=200)
+    quietly(again, *tiny_data)
+    assert "diverging" not in [one["what"] for one in again.fit_report_]
+    assert again.score(*tiny_data) > 0.8
+
+
+def test_the_warning_names_the_epochs(tiny_data):
+    model = network(max_iter=8, learning_rate="constant")
+    with pytest.warns(ConvergenceWarning, match=r"That takes about \d+ epochs"):
+        model.fit(*tiny_data)
+
+
+def table(name):
+    if name == "moons":
+        X, y = datasets.make_moons(400, noise=0.25, random_state=0)
+    elif name == "mixture":
+        X, y = datasets.make_classification(
+            1000, 20, n_informative=8, flip_y=0.1, random_state=0
+        )
+    else:
+        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        y = y == 1 if name in ("wine", "iris") else y % 2
+    return StandardScaler().fit_transform(X), np.asarray(y).astype(int)
+
+
+HEALTHY = {
+    "default": TorchBinaryClassifier(random_state=0),
+    "plain": mlp(random_state=0, max_iter=1000),
+    "cosine": mlp(random_state=0, max_iter=60, learning_rate="cosine"),
+    "stopped": mlp(random_state=0, max_iter=500, early_stopping=True),
+    "lbfgs": mlp(random_state=0, solver="lbfgs", alpha=1.0, tol=1e-2),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("breast_cancer", "default"),
+        ("wine", "default"),
+        ("mixture", "default"),
+        ("breast_cancer", "plain"),
+        ("digits", "plain"),
+        ("iris", "plain"),
+        ("moons", "cosine"),
+        ("mixture", "cosine"),
+        ("digits", "stopped"),
+        ("breast_cancer", "stopped"),
+        ("wine", "lbfgs"),
+        ("breast_cancer", "lbfgs"),
+    ],
+)
+def test_a_healthy_training_is_silent(name, kind):
+    assert HEALTHY[kind].fit(*table(name)).fit_report_ == []
+
+
+@pytest.mark.parametrize(
+    ("curve", "needed"),
+    [
+        ([], None),
+        ([1.0], None),
+        ([1.0, 0.5], 4),
+        ([1.0, 0.5, 0.7], None),
+        (list(np.linspace(1, 0, 20)), 100),
+        ([0.5] * 30, None),
+    ],
+)
+def test_epochs_needed(curve, needed):
+    assert epochs_needed(curve, 1e-4) == needed
+
+
+def test_a_stream_has_no_report(tiny_data):
+    X, y = tiny_data
+    model = network().fit(X, y)
+    assert model.fit_report_ == []
+    assert not hasattr(model.partial_fit(X, y), "fit_report_")
+    assert report_lines(model) == []
+
+
+def test_ranges_are_those_of_the_units():
+    hidden = np.array([[1.0, 0.0, -1.0]])
+    member = FittedNetwork(
+        [hidden, np.ones((3, 1))], [np.array([0, -1, 0.0]), np.zeros(1)], "relu"
+    )
+    ((layer, logit),) = unit_ranges(np.array([[0.0], [2.0]]), [member])
+    np.testing.assert_array_equal(layer, [2, 0, 0])
+    np.testing.assert_array_equal(logit, [2])
+
+
+@pytest.mark.parametrize("encoding", [None, "mixed"])
+def test_gaps_of_rows_are_no_obstacle(encoding, tiny_data):
+    X, y = tiny_data
+    X = X.copy()
+    X[::7, 0] = np.nan
+    model = network(encoding=encoding, max_iter=60).fit(X, y)
+    assert model.fit_report_ == []
+
+
+def test_sparse_rows_are_no_obstacle(tiny_data):
+    X, y = tiny_data
+    dense = network(max_iter=60).fit(X, y)
+    sparse = network(max_iter=60).fit(csr_matrix(X), y)
+    assert (dense.fit_report_, sparse.fit_report_) == ([], [])
