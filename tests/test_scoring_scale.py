@@ -76,6 +76,7 @@ def test_drift_is_no_mismatch(rng):
 def test_what_was_rare_may_be_frequent(rng):
     X = (rng.random((5000, 3)) < 0.001).astype(float)
     assert found(X, np.ones((100, 3))) == []
+    assert found(-X, -np.ones((100, 3))) == []
 
 
 def test_a_column_that_did_not_vary_tells_nothing(raw):

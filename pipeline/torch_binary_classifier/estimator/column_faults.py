@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from torch_binary_classifier.estimator.input_scale import InputScale, place
 from torch_binary_classifier.estimator.unscaled_columns import (
@@ -72,7 +71,7 @@ def find_twins(
     if scipy.sparse.issparse(features):
         return None
     rows = features[:: -(-features.shape[0] // COMPARED_ROWS)]
-    pairs = _twins(np.asarray(rows, dtype=np.float64), scale)
+    pairs = [pair for pair in _candidates(rows, scale) if _are_twins(rows, *pair)]
     if not pairs:
         return None
     listed = ", ".join(
@@ -82,26 +81,27 @@ def find_twins(
     return Finding("twins", np.unique(np.array(pairs)), told)
 
 
-def _twins(rows: NDArray[np.float64], scale: InputScale) -> list[tuple[int, int]]:
-    """Return pairs of equal columns, each column beside the next one alike.
+def _candidates(rows: Any, scale: InputScale) -> list[tuple[int, int]]:
+    """Return the pairs of columns that may be equal.
 
     Equal columns have equal products with whatever vector, others have not.
     """
-    several = scale.varies & ~(rows == scale.lowest).all(axis=0)
-    several &= ~((rows == scale.lowest) | (rows == scale.highest)).all(axis=0)
-    columns = np.flatnonzero(several & np.isfinite(rows).all(axis=0))
-    centred = rows[:, columns] - scale.mean[columns]
     vector = np.random.default_rng(0).normal(size=len(rows))
     with np.errstate(over="ignore", invalid="ignore"):
-        product = vector @ centred
-    order = np.argsort(product, kind="stable")
-    largest = np.abs(rows[:, columns]).max(axis=0, initial=0.0)
-    reach = ROUNDING * np.sqrt(len(rows)) * 10 * largest
-    near = np.abs(np.diff(product[order])) <= reach[order[1:]]
-    found = []
-    for at in np.flatnonzero(near):
-        one, other = order[at], order[at + 1]
-        most = ROUNDING * min(largest[one], np.ptp(rows[:, columns[one]]))
-        if np.abs(rows[:, columns[one]] - rows[:, columns[other]]).max() <= most:
-            found.append((int(columns[one]), int(columns[other])))
-    return found
+        product = vector @ rows
+        largest = np.maximum(np.abs(scale.lowest), np.abs(scale.highest))
+        reach = ROUNDING * np.sqrt(len(rows)) * largest
+    columns = np.flatnonzero(scale.varies & np.isfinite(product))
+    order = columns[np.argsort(product[columns], kind="stable")]
+    near = np.flatnonzero(np.diff(product[order]) <= reach[order[1:]])
+    return [(int(order[at]), int(order[at + 1])) for at in near]
+
+
+def _are_twins(rows: Any, one: int, other: int) -> bool:
+    """Return whether two columns are equal, and have more than two values."""
+    first = rows[:, one].astype(np.float64)
+    lowest, highest = float(first.min()), float(first.max())
+    most = ROUNDING * min(highest - lowest, max(abs(lowest), abs(highest)))
+    if not np.allclose(first, rows[:, other], rtol=0, atol=most):
+        return False
+    return bool(((first > lowest) & (first < highest)).any())

@@ -55,11 +55,10 @@ def plain_state(state: dict[str, Any]) -> dict[str, Any]:
 def leave(estimator: Any) -> Kin | int:
     """Have an estimator go on as the user's own; return what it was before.
 
-    A number is the generation of one that came from another process, or of the user's.
+    A number is the generation of one from another process, or of one never cloned.
     """
-    kin = vars(estimator).pop(KEY, 0)
-    alone = isinstance(kin, Kin) and not kin.generation
-    return 0 if alone else kin
+    kin: Kin | int = vars(estimator).pop(KEY, 0)
+    return kin
 
 
 def is_first(kin: Kin | int, kind: str, columns: tuple[int, ...]) -> bool:
