@@ -143,10 +143,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "tests/test_weights.py",
     ),
     Mutant(
-        "estimator/input_scale.py",
-        "(np.abs(self.mean) > 1) & (self.offset",
-        "(np.abs(self.mean) > 0) & (self.offset",
-        "tests/test_input_scale.py",
+        "estimator/unscaled_columns.py",
+        "(still == varies).all()",
+        "still.any()",
+        "tests/test_unscaled_columns.py",
     ),
     Mutant(
         "estimator/endings.py",

@@ -593,7 +593,9 @@ class TestRange:
     def test_only_constant_columns(self, tiny_data):
         _, y = tiny_data
         model = network(hidden_layer_sizes=(), max_iter=200, learning_rate_init=0.1)
-        proba = model.fit(np.zeros((60, 2)), y).predict_proba(np.zeros((1, 2)))
+        with pytest.warns(UnscaledInputWarning, match="must have a column that varies"):
+            model.fit(np.zeros((60, 2)), y)
+        proba = model.predict_proba(np.zeros((1, 2)))
         assert proba[0, 1] == pytest.approx(y.mean(), abs=0.01)
 
     def test_more_batch_than_rows(self, tiny_data):

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Found unknown categories:UserWarning",
     "ignore:Skipping features without any observed values:UserWarning",
     "ignore::torch_binary_classifier.UnscaledInputWarning",
+    "ignore::torch_binary_classifier.InputScaleMismatchWarning",
     "ignore::torch_binary_classifier.GapWarning",
 )
 

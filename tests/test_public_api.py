@@ -19,6 +19,7 @@ from torch_binary_classifier import TorchBinaryClassifier
 PUBLIC = [
     "CorruptModelError",
     "GapWarning",
+    "InputScaleMismatchWarning",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",

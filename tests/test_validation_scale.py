@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from builders import mlp
 from torch_binary_classifier import UnscaledInputWarning
-from torch_binary_classifier.estimator.validation_scale import describe, strayed
+from torch_binary_classifier.estimator.validation_scale import find_strayed, strayed
 
 
 def standardised(X, rows):
@@ -90,13 +90,15 @@ def test_one_column_may_move_on(rng):
 def test_describe_names_the_column_that_is_furthest_away(rng):
     X = rng.normal(size=(600, 3))
     far = X[500:] * [1, 9, 1] + [40, 900, 0]
-    sentence = describe(X[:500], far, ["'a'", "'b'", "'c'"])
+    found = find_strayed(X[:500], far, ["'a'", "'b'", "'c'"])
+    sentence = found.sentence
+    assert found.columns.tolist() == [0, 1]
     assert sentence.startswith(
         "X_val is not on the scale of X; worst columns: 'b' (mean 9e+02, deviation"
     )
     assert "in X mean" in sentence
     assert "'c'" not in sentence
-    assert describe(X[:500], X[500:], ["'a'", "'b'", "'c'"]) == ""
+    assert find_strayed(X[:500], X[500:], ["'a'", "'b'", "'c'"]) is None
 
 
 class TestFit:

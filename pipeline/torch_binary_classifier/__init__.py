@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         CorruptModelError as CorruptModelError,
     )
     from torch_binary_classifier.exceptions import GapWarning as GapWarning
+    from torch_binary_classifier.exceptions import (
+        InputScaleMismatchWarning as InputScaleMismatchWarning,
+    )
     from torch_binary_classifier.exceptions import ModelFileError as ModelFileError
     from torch_binary_classifier.exceptions import ModelFileWarning as ModelFileWarning
     from torch_binary_classifier.exceptions import NewerFormatError as NewerFormatError
@@ -50,6 +53,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CorruptModelError": "torch_binary_classifier.exceptions",
     "GapWarning": "torch_binary_classifier.exceptions",
+    "InputScaleMismatchWarning": "torch_binary_classifier.exceptions",
     "ModelFileError": "torch_binary_classifier.exceptions",
     "ModelFileWarning": "torch_binary_classifier.exceptions",
     "NewerFormatError": "torch_binary_classifier.exceptions",
@@ -76,6 +80,7 @@ _HOMES = {
 __all__ = [
     "CorruptModelError",
     "GapWarning",
+    "InputScaleMismatchWarning",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from torch_binary_classifier.estimator import parameters
+from torch_binary_classifier.estimator import kinship, parameters
 from torch_binary_classifier.estimator.automatic import Plan, plan_of
 from torch_binary_classifier.estimator.callbacks import (
     Audience,
@@ -37,7 +37,7 @@ from torch_binary_classifier.estimator.kinds import forget_training, gaps_to_go_
 from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
 from torch_binary_classifier.estimator.posing import problems_of
-from torch_binary_classifier.estimator.scale_report import report_scale
+from torch_binary_classifier.estimator.scale_report import report_scale, report_stream
 from torch_binary_classifier.estimator.training_data import (
     TrainingData,
     training_data,
@@ -185,7 +185,9 @@ class TorchBinaryClassifier(
         else float32.
     unscaled_input : {"warn", "raise", "ignore"}, default="warn"
         What to do about features that are not on the scale a network learns from, and
-        about an ``X_val`` that is not on the scale of ``X``.
+        about an ``X_val`` that is not on the scale of ``X``; a search tells it once.
+        Unless it is "ignore", the first 30 or more rows to score that are far from the
+        scale of training are told too, by a warning.
 
     Attributes
     ----------
@@ -242,6 +244,9 @@ class TorchBinaryClassifier(
         is well.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
+    input_scale_ : dict of str to ndarray
+        The ``mean`` and ``deviation`` of each column in training, of ``n_rows``, and
+        the values ``low`` and ``high`` beyond which one to score is far from them.
 
     See Also
     --------
@@ -303,6 +308,8 @@ class TorchBinaryClassifier(
     encoding_: dict[str, Any] | None
     fit_report_: list[dict[str, Any]]
     medians_: Any
+    input_scale_: dict[str, Any]
+    _scale_told: bool
     _solver: str
     _encoding_name: str | None
     _standardisation: Any
@@ -413,6 +420,14 @@ class TorchBinaryClassifier(
         tags.input_tags.allow_nan = self.input_norm is None
         return tags
 
+    def __sklearn_clone__(self) -> Any:
+        """Return a clone that knows its siblings: a search tells a thing once."""
+        return kinship.adopt(self, super().__sklearn_clone__())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved and sent to other processes."""
+        return kinship.plain_state(super().__getstate__())
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Read a saved model; the first of them did not name their solver."""
         if "coefs_" in state:
@@ -469,9 +484,6 @@ class TorchBinaryClassifier(
         if going_on:
             check_classes(self, data.classes)
         watched = watched_rows(fitted, data, X_val, y_val, sample_weight_val)
-        told = report_scale(fitted, data.rows, watched)
-        gaps = gaps_to_go_by(fitted, data.gaps)
-        report_gaps(fitted, gaps, data.rows, watched)
         plan = plan_of(
             fitted,
             data.rows.targets,
@@ -479,6 +491,9 @@ class TorchBinaryClassifier(
             watched=watched is not None,
             going_on=going_on,
         )
+        told = report_scale(fitted, data.rows, plan, watched)
+        gaps = gaps_to_go_by(fitted, data.gaps)
+        report_gaps(fitted, gaps, data.rows, watched)
         audience = Audience(self, X, y, sample_weight) if has_callbacks(self) else None
         course = fitted._train(data, watched, plan, audience, going_on=going_on)
         ended = fitted._look_back(course, data, watched, plan)
@@ -524,11 +539,10 @@ class TorchBinaryClassifier(
         given = checked_rows(fitted, X, y, sample_weight, reset=not going_on)
         two_classes(given[1], known)
         data = training_data(fitted, given, known, stream=True)
-        if not going_on:
-            report_scale(fitted, data.rows)
         plan = plan_of(
             fitted, data.rows.targets, max_iter=1, stream=True, going_on=going_on
         )
+        report_stream(fitted, data.rows, plan, going_on=going_on)
         fitted._train(data, None, plan, None, going_on=going_on)
         fitted.__dict__.pop("fit_report_", None)  # it was of the fit before
         # All at once, or nothing if an error came before.

@@ -5,6 +5,10 @@ class UnscaledInputWarning(UserWarning):
     """The features are on a scale that a network can hardly learn from."""
 
 
+class InputScaleMismatchWarning(UserWarning):
+    """The rows to score are on another scale than the rows of training were."""
+
+
 class GapWarning(UserWarning):
     """Rows have gaps (NaN) where the rows of training had none, or nothing else."""
 

@@ -21,6 +21,7 @@ from torch_binary_classifier.estimator.kinds import (
     member_weights,
     networks,
 )
+from torch_binary_classifier.estimator.scoring_scale import tell_of_other_scale
 from torch_binary_classifier.inference.forward import (
     FittedNetwork,
     LogitOverflowError,
@@ -109,6 +110,7 @@ def _score(
     # The forward pass looks for nan and inf in rows that are in the cache already;
     # a look at the whole table before is a tenth of the time for many rows.
     features = checked_features(estimator, X, ensure_all_finite=False)
+    tell_of_other_scale(estimator, features)
     try:
         return score(features, networks(estimator), member_weights(estimator))
     except (UnscorableError, LogitOverflowError) as error:

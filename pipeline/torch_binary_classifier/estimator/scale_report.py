@@ -7,33 +7,103 @@ from typing import Any
 
 import numpy as np
 
-from torch_binary_classifier.estimator import input_scale, validation_scale
+from torch_binary_classifier.estimator import kinship, scoring_scale, validation_scale
+from torch_binary_classifier.estimator.automatic import Plan
 from torch_binary_classifier.estimator.checked_rows import column_names
+from torch_binary_classifier.estimator.column_faults import (
+    find_cancelled,
+    find_constant,
+    find_twins,
+)
+from torch_binary_classifier.estimator.input_scale import InputScale, measure
+from torch_binary_classifier.estimator.unscaled_columns import (
+    SCALER,
+    Finding,
+    find_unscaled,
+)
 from torch_binary_classifier.exceptions import UnscaledInputWarning
 from torch_binary_classifier.interface.problem import WeightedRows
 
+AT_ONCE = f"{SCALER}, or set input_norm='batch'."
+ENCODED = f"{SCALER}."
+STREAM = (
+    "Set input_norm='batch', or transform every batch by a StandardScaler that was "
+    "fitted before."
+)
+
 
 def report_scale(
-    estimator: Any, rows: WeightedRows, watched: WeightedRows | None = None
+    estimator: Any, rows: WeightedRows, plan: Plan, watched: WeightedRows | None = None
 ) -> bool:
     """Warn, or raise, when rows are not on a network's scale or on different ones.
+
+    The scale is kept, for rows to score.
 
     Returns
     -------
     bool
         Whether there was something to tell.
     """
-    if estimator.unscaled_input == "ignore":
-        return False
-    names, told = column_names(estimator), False
-    if estimator.input_norm is None:
-        told |= _tell(estimator, input_scale.describe(rows.features, names))
-    if watched is not None:
-        message = validation_scale.describe(
-            _of_the_classes_in(watched, rows), watched.features, names
+    remedy = ENCODED if _is_encoded(plan) else AT_ONCE
+    found, twins = _findings(estimator, rows, plan, remedy)
+    if watched is not None and estimator.unscaled_input != "ignore":
+        found.append(
+            validation_scale.find_strayed(
+                _of_the_classes_in(watched, rows),
+                watched.features,
+                column_names(estimator),
+            )
         )
-        told |= _tell(estimator, message)
-    return told
+    return _tell(estimator, found, twins)
+
+
+def report_stream(
+    estimator: Any, rows: WeightedRows, plan: Plan, *, going_on: bool
+) -> None:
+    """Do the same about the first rows of a stream; keep the scale of all."""
+    if going_on:
+        keep_scale(estimator, rows)
+        return
+    _tell(estimator, *_findings(estimator, rows, plan, STREAM))
+
+
+def keep_scale(estimator: Any, rows: WeightedRows) -> InputScale:
+    """Measure rows, and keep their scale together with that of the rows before."""
+    scale = measure(rows.features)
+    before, kept = vars(estimator).get("input_scale_"), scoring_scale.to_keep(scale)
+    if before is not None:
+        kept = scoring_scale.joined(before, kept)
+    estimator.input_scale_ = kept
+    return scale
+
+
+Findings = list[Finding | None]
+
+
+def _findings(
+    estimator: Any, rows: WeightedRows, plan: Plan, remedy: str
+) -> tuple[Findings, Finding | None]:
+    """Return what harms training, and what does not."""
+    scale = keep_scale(estimator, rows)
+    if estimator.unscaled_input == "ignore":
+        return [], None
+    names, encoded = column_names(estimator), _is_encoded(plan)
+    found: Findings = []
+    if estimator.input_norm is None:
+        unscaled = find_unscaled(
+            rows.features, scale, names, encoded=encoded, remedy=remedy
+        )
+        found.append(unscaled)
+    if estimator.input_norm is None and not encoded:
+        found.append(find_constant(scale, names))
+        if plan.kinds[0].settings.dtype == "float32":
+            found.append(find_cancelled(scale, names))
+    return found, find_twins(rows.features, scale, names)
+
+
+def _is_encoded(plan: Plan) -> bool:
+    """Return whether networks see the columns' bins, which know no scale."""
+    return any(kind.encoding is not None for kind in plan.kinds)
 
 
 def _of_the_classes_in(watched: WeightedRows, rows: WeightedRows) -> Any:
@@ -47,11 +117,24 @@ def _of_the_classes_in(watched: WeightedRows, rows: WeightedRows) -> Any:
     return rows.features[np.flatnonzero(rows.targets == classes[0])]
 
 
-def _tell(estimator: Any, message: str) -> bool:
-    """Warn or raise, as ``unscaled_input`` says, if there is a message."""
-    if message and estimator.unscaled_input == "raise":
-        raise ValueError(message)
-    if message:
-        # The caller of fit, which has called report_scale.
-        warnings.warn(message, UnscaledInputWarning, stacklevel=4)
-    return bool(message)
+def _tell(estimator: Any, found: Findings, twins: Finding | None) -> bool:
+    """Warn or raise, as ``unscaled_input`` says, if there is something; once a search.
+
+    Twins do no harm and are no error.
+    """
+    kin = kinship.leave(estimator)
+    harm = [one for one in found if one is not None]
+    if harm and estimator.unscaled_input == "raise":
+        raise ValueError(" ".join(one.sentence for one in harm))
+    for together in (harm, [] if twins is None else [twins]):
+        new = [one for one in together if _is_new(one, kin)]
+        if new:
+            message = " ".join(one.sentence for one in new)
+            # The caller of fit, which has called report_scale.
+            warnings.warn(message, UnscaledInputWarning, stacklevel=4)
+    return bool(harm)
+
+
+def _is_new(finding: Finding, kin: kinship.Kin | int) -> bool:
+    """Return whether a finding has not been told by another fit of a search."""
+    return kinship.is_first(kin, finding.kind, tuple(finding.columns.tolist()))

@@ -21,6 +21,7 @@ from torch_binary_classifier.estimator.input_scale import (
     place,
     sampled,
 )
+from torch_binary_classifier.estimator.unscaled_columns import MOST_NAMED, Finding
 
 # A column is elsewhere if most validation rows are so many deviations from the mean of
 # the training rows, of which at most a thousandth are (Chebyshev).
@@ -126,22 +127,24 @@ def _sparse_n_outside(
     return total
 
 
-def describe(
-    features: Any, validation: Any, names: Sequence[str], worst: int = 3
-) -> str:
-    """Return a sentence that names columns on a scale of their own, or nothing."""
+def find_strayed(
+    features: Any, validation: Any, names: Sequence[str]
+) -> Finding | None:
+    """Return what to say of columns on a scale of their own, if anything."""
     columns = np.flatnonzero(strayed(features, validation))
     if not len(columns):
-        return ""
+        return None
     trained, watched = measure(features), measure(validation)
     unit = np.where(trained.deviation > 0, trained.deviation, 1.0)
     distance = np.abs(watched.mean - trained.mean) / unit
-    order = columns[np.argsort(-distance[columns], kind="stable")][:worst]
+    order = columns[np.argsort(-distance[columns], kind="stable")][:MOST_NAMED]
     listed = ", ".join(
         f"{names[column]} ({place(watched, column)}; in X {place(trained, column)})"
         for column in order
     )
-    return (
+    return Finding(
+        "strayed",
+        columns,
         f"X_val is not on the scale of X; worst columns: {listed}. Transform it by the "
-        "steps that were fitted on X: a Pipeline transforms X only."
+        "steps that were fitted on X: a Pipeline transforms X only.",
     )
