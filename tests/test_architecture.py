@@ -72,6 +72,13 @@ ROOMS = {
     "model_card": Room(
         ours=("exceptions", "wording", "classifier", "schemas", "persistence"),
     ),
+    "pictures": Room(
+        ours=("wording", "interface", "estimator"), others=("numpy", "sklearn")
+    ),
+    "report_page": Room(
+        ours=("wording", "schemas", "persistence", "pictures"),
+        others=("numpy", "sklearn"),
+    ),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
     "onnx_graph": Room(
@@ -97,6 +104,8 @@ ROOMS = {
             "persistence",
             "model_card",
             "onnx_graph",
+            "pictures",
+            "report_page",
         ),
     ),
     "assembly": Room(
@@ -126,6 +135,8 @@ ROOMS = {
             "assembly",
             "model_card",
             "scoring",
+            "pictures",
+            "report_page",
         ),
         others=("numpy", "pyarrow", "sklearn"),
     ),

@@ -18,10 +18,13 @@ from torch_binary_classifier import TorchBinaryClassifier
 PUBLIC = [
     "CorruptModelError",
     "GapWarning",
+    "InputScaleDisplay",
+    "LossCurveDisplay",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",
     "OutputError",
+    "SearchDisplay",
     "SelfTestError",
     "TableError",
     "TableSchema",
@@ -36,6 +39,7 @@ PUBLIC = [
     "export_onnx",
     "load",
     "register_onnx_converter",
+    "report",
     "save",
     "schema",
 ]
