@@ -13,6 +13,7 @@ import scipy.sparse
 from matplotlib import style
 from matplotlib.figure import Figure
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -33,6 +34,7 @@ from torch_binary_classifier import (
 from torch_binary_classifier.interface.fitted import mean_curve
 from torch_binary_classifier.pictures.candidates import Candidates, candidates_of
 from torch_binary_classifier.pictures.drawing import label_of
+from torch_binary_classifier.pictures.steps import before_last, last_of
 
 mpl.use("Agg")
 
@@ -138,6 +140,14 @@ def test_losses_are_found_inside_searches_and_thresholds(table, fitted, ax):
         curve = LossCurveDisplay.from_estimator(model, ax=ax).lines_[0].get_ydata()
         assert curve.tolist() == search.best_estimator_[-1].loss_curve_
     assert curve.tolist() != fitted[-1].loss_curve_
+
+
+def test_the_pattern_of_an_ensemble_is_not_what_predicts(table):
+    forest = RandomForestClassifier(2, random_state=0).fit(*table)
+    bagging = BaggingClassifier(pipe(), n_estimators=2).fit(*table)
+    for model in (forest, bagging):
+        assert last_of(model) is model
+        assert before_last(model) == []
 
 
 def test_folds_are_thin_and_their_mean_is_strong(table, ax):

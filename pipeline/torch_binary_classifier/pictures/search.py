@@ -241,7 +241,7 @@ class SearchDisplay:
                 self.ax_.annotate(
                     label_of(written(value), MOST_CHARACTERS),
                     (place, height),
-                    xytext=(4, 0),
+                    xytext=(5, 0),
                     textcoords="offset points",
                     va="center",
                     fontsize="x-small",

@@ -49,4 +49,6 @@ def _inner(model: Any) -> Any:
     """Return what a model hands its rows on to; None if it predicts by itself."""
     if hasattr(model, "steps"):
         return model.steps[-1][1]
-    return getattr(model, "best_estimator_", getattr(model, "estimator_", None))
+    inner = getattr(model, "best_estimator_", getattr(model, "estimator_", None))
+    # That of a forest or of bagging is only the pattern of those that were fitted.
+    return inner if hasattr(inner, "classes_") else None
