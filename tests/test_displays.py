@@ -276,6 +276,11 @@ def test_a_grid_of_two_parameters_is_a_heat_map(grid_search, ax):
     np.testing.assert_allclose(written, losses, atol=5e-5)
     bold = [text for text in display.text_.ravel() if text.get_weight() == "bold"]
     assert [float(text.get_text()) for text in bold] == [round(losses.min(), 4)]
+    lightest, darkest = (
+        display.text_[losses == end] for end in (losses.max(), losses.min())
+    )
+    assert {text.get_color() for text in lightest} == {"0.05"}
+    assert {text.get_color() for text in darkest} == {"white"}
 
 
 def test_other_searches_are_parallel_coordinates(ax):
@@ -296,6 +301,14 @@ def test_other_searches_are_parallel_coordinates(ax):
     assert ax.get_title() == "highest accuracy of 3: 0.9000"
     written = {text.get_text() for text in ax.texts}
     assert {"0.001", "0.1", "a", "b", "None", "1", "3", "0.5000", "0.9000"} <= written
+
+
+def test_the_lowest_loss_is_on_top(ax):
+    candidates = Candidates({"n": [1, 2, 3]}, np.array([0.2, 0.4, 0.6]), "loss", True)
+    lines = SearchDisplay(candidates=candidates).plot(ax).lines_
+    ends = [line.get_ydata()[-1] for line in lines]
+    np.testing.assert_allclose(ends, [0, 0.5, 1])
+    assert lines[-1].get_ydata()[0] == 0
 
 
 def test_candidates_that_failed_have_no_line(ax):

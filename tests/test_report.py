@@ -145,6 +145,7 @@ def test_page_needs_nothing_beside_itself(written):
     assert outward == []
     assert {link[1:] for link in page.links if link[0] == "#"} <= set(page.ids)
     assert set(page.ids.values()) == {1}
+    assert page.text.count("<style") == 1
 
 
 def test_page_has_no_colour_that_a_dark_screen_hides(written):
@@ -164,7 +165,7 @@ def test_names_are_shown_and_not_obeyed(written):
 
 
 def test_same_page_for_the_same_rows_in_any_style(written, network, unseen, tmp_path):
-    with style.context("dark_background"):
+    with style.context(["dark_background", "ggplot"]):
         report(network, *unseen, tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == written.read_bytes()
     report(network, unseen[0][1:], unseen[1][1:], tmp_path / "other.html")
@@ -338,6 +339,7 @@ def test_the_probability_is_that_of_the_second_class(network, unseen, tmp_path):
     subject = subject_of(turned, *unseen, {"as it was": network})
     np.testing.assert_allclose(subject.scores, network.predict_proba(unseen[0])[:, 0])
     np.testing.assert_allclose(subject.rivals["as it was"], subject.scores)
+    assert (subject.is_positive == (unseen[1] == "no")).all()
     report(turned, *unseen, tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert "How it tells no from yes" in page.shown
