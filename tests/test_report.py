@@ -201,6 +201,7 @@ def test_given_rivals_are_compared_with(network, table, unseen, tmp_path):
     rows = {row[0]: row for row in page.rows if len(row) == 6}
     expected = log_loss(unseen[1] == "yes", trees.predict_proba(unseen[0])[:, 1])
     assert rows["<trees>"][1] == f"{expected:.4f}"
+    assert rows["<trees>"][5] == f"{trees.score(*unseen):.4f}"
     assert LOGISTIC not in rows
     assert "were given, fitted, with the model" in page.shown
 
@@ -269,6 +270,13 @@ def test_the_column_that_decides_is_the_most_important(network, table):
     assert found.losses.shape == (3, 10)
     assert found.losses.mean(axis=1).argmax() == 0
     assert (found.n_rows, found.loss_name) == (160, "log-loss")
+
+
+def test_the_most_important_column_is_on_top(written):
+    text = written.read_text(encoding="utf-8")
+    picture = text[text.index('aria-label="Permutation importance"') :]
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", picture[: picture.index("</svg>")])
+    assert next(one for one in texts if one in ("age", "dose", "$ &lt;b&gt;")) == "age"
 
 
 def test_importance_is_of_some_rows_of_both_classes(rng):
