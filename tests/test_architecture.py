@@ -72,6 +72,13 @@ ROOMS = {
     "model_card": Room(
         ours=("exceptions", "wording", "classifier", "schemas", "persistence"),
     ),
+    "pictures": Room(
+        ours=("wording", "interface", "estimator"), others=("numpy", "sklearn")
+    ),
+    "report_page": Room(
+        ours=("wording", "schemas", "persistence", "pictures"),
+        others=("numpy", "sklearn"),
+    ),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),
     "positive": Room(ours=("wording",), others=("numpy", "sklearn")),
     "onnx_graph": Room(
@@ -123,6 +130,8 @@ ROOMS = {
             "onnx_graph",
             "scoring",
             "jobs",
+            "pictures",
+            "report_page",
         ),
     ),
     "assembly": Room(
@@ -142,6 +151,8 @@ ROOMS = {
             "model_card",
             "scoring",
             "jobs",
+            "pictures",
+            "report_page",
         ),
         others=("numpy", "pyarrow", "sklearn"),
     ),

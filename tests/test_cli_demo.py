@@ -1,7 +1,9 @@
 """The command `demo`: the whole way in two processes."""
 
+import io
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -36,6 +38,8 @@ def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, ru
     assert "\n  logistic regression " in out
     assert "\n  prior only " in out
     assert "Same scores as in this process, bit for bit: True" in out
+    (page,) = re.findall(r"^Report:   (.+)$", out, re.MULTILINE)
+    assert ">Saved model</h2>" in Path(page).read_text(encoding="utf-8")
     pipe = joblib.load(folder / model_path)
     assert [name for name, _ in pipe.steps] == ["scale", "clf"]
     new = pd.read_csv("models/demo/new.csv")
@@ -56,3 +60,15 @@ def test_demo_reports_the_failure_of_the_other_process(monkeypatch, run):
     code, _, err = run("demo")
     assert code == 4
     assert "error: the other process must end with code 0, got 3: first second\n" in err
+
+
+def test_demo_goes_on_without_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    stream = io.StringIO()
+    files = demonstration._DemoFiles(tmp_path)
+    monkeypatch.setattr(demonstration, "load", lambda _: None)
+    demonstration._write_report(files, [], [], {}, stream)
+    assert stream.getvalue() == (
+        "No report: report must have matplotlib, got none. Run "
+        "`pip install matplotlib`.\n"
+    )

@@ -21,7 +21,17 @@ def test_file_is_there(name):
 
 
 @pytest.mark.parametrize(
-    "room", ["estimator", "training", "search", "tables", "scoring", "onnx_graph"]
+    "room",
+    [
+        "estimator",
+        "training",
+        "search",
+        "tables",
+        "scoring",
+        "onnx_graph",
+        "pictures",
+        "report_page",
+    ],
 )
 def test_every_room_is_on_the_way(room):
     assert any(name.startswith(f"{room}/") for name in NAMES)

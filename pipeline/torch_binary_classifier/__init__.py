@@ -42,6 +42,14 @@ if TYPE_CHECKING:
     from torch_binary_classifier.onnx_graph.export import export_onnx as export_onnx
     from torch_binary_classifier.persistence import load as load
     from torch_binary_classifier.persistence import save as save
+    from torch_binary_classifier.pictures.input_scale import (
+        InputScaleDisplay as InputScaleDisplay,
+    )
+    from torch_binary_classifier.pictures.loss_curve import (
+        LossCurveDisplay as LossCurveDisplay,
+    )
+    from torch_binary_classifier.pictures.search import SearchDisplay as SearchDisplay
+    from torch_binary_classifier.report_page import report as report
     from torch_binary_classifier.schemas import TableSchema as TableSchema
     from torch_binary_classifier.schemas import check_table as check_table
     from torch_binary_classifier.schemas import schema as schema
@@ -53,11 +61,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "CorruptModelError": "torch_binary_classifier.exceptions",
     "GapWarning": "torch_binary_classifier.exceptions",
+    "InputScaleDisplay": "torch_binary_classifier.pictures.input_scale",
     "InputScaleMismatchWarning": "torch_binary_classifier.exceptions",
+    "LossCurveDisplay": "torch_binary_classifier.pictures.loss_curve",
     "ModelFileError": "torch_binary_classifier.exceptions",
     "ModelFileWarning": "torch_binary_classifier.exceptions",
     "NewerFormatError": "torch_binary_classifier.exceptions",
     "OutputError": "torch_binary_classifier.exceptions",
+    "SearchDisplay": "torch_binary_classifier.pictures.search",
     "SelfTestError": "torch_binary_classifier.exceptions",
     "TableError": "torch_binary_classifier.exceptions",
     "TableSchema": "torch_binary_classifier.schemas",
@@ -71,6 +82,7 @@ _HOMES = {
     "export_onnx": "torch_binary_classifier.onnx_graph.export",
     "load": "torch_binary_classifier.persistence",
     "register_onnx_converter": "torch_binary_classifier.onnx_graph.converter",
+    "report": "torch_binary_classifier.report_page",
     "save": "torch_binary_classifier.persistence",
     "schema": "torch_binary_classifier.schemas",
     "score_table": "torch_binary_classifier.jobs",
@@ -80,11 +92,14 @@ _HOMES = {
 __all__ = [
     "CorruptModelError",
     "GapWarning",
+    "InputScaleDisplay",
     "InputScaleMismatchWarning",
+    "LossCurveDisplay",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",
     "OutputError",
+    "SearchDisplay",
     "SelfTestError",
     "TableError",
     "TableSchema",
@@ -99,6 +114,7 @@ __all__ = [
     "export_onnx",
     "load",
     "register_onnx_converter",
+    "report",
     "save",
     "schema",
     "score_table",

@@ -32,7 +32,8 @@ from torch_binary_classifier.cli.report import (
 from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
 from torch_binary_classifier.exceptions import OutputError
-from torch_binary_classifier.persistence import replaced_file, save
+from torch_binary_classifier.persistence import load, replaced_file, save
+from torch_binary_classifier.report_page import report
 from torch_binary_classifier.scoring import read_table
 
 __all__ = ["demonstrate"]
@@ -80,6 +81,7 @@ def demonstrate(folder: Path, *, stream: Output) -> None:
     save(search.best_estimator_, files.model, X=X, metrics=metrics[OURS])
     _score_elsewhere(files, stream)
     _compare_scores(files, search.best_estimator_.predict_proba(new_X)[:, 1], stream)
+    _write_report(files, new_X, new_y, fitted, stream)
     stream.write(f"Saved:    {files.model}\n")
     stream.write(f"Held out: {listed_metrics(metrics[OURS])}\n")
     stream.write(f"Scored:   {files.scored}\n")
@@ -102,6 +104,10 @@ class _DemoFiles:
     @property
     def new(self) -> Path:
         return self.folder / "demo" / "new.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "demo" / "report.html"
 
     @property
     def scored(self) -> Path:
@@ -133,6 +139,19 @@ def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:
     network = TorchBinaryClassifier(random_state=0)
     grid: dict[str, list[Any]] = {"clf__hidden_layer_sizes": ["auto", (256,)]}
     return Pipeline([("scale", StandardScaler()), ("clf", network)]), grid
+
+
+def _write_report(
+    files: _DemoFiles, X: Any, y: Any, fitted: Mapping[str, Any], stream: Output
+) -> None:
+    """Write how the saved model does on the new rows, where that can be drawn."""
+    rivals = {name: model for name, model in fitted.items() if name != OURS}
+    try:
+        report(load(files.model), X, y, files.report, rivals=rivals)
+    except ImportError as error:
+        stream.write(f"No report: {error}\n")
+    else:
+        stream.write(f"Report:   {files.report}\n")
 
 
 def _score_elsewhere(files: _DemoFiles, stream: Output) -> None:

@@ -27,6 +27,7 @@ DESCRIPTION = (
 
 MODEL_SUFFIX = ".joblib"
 SAFE_SUFFIX = ".skops"
+REPORT_SUFFIX = ".html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--card",
         action="store_true",
         help="write a model card beside it, by the model's name with .md",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="HTML",
+        type=path_with_suffix(REPORT_SUFFIX),
+        help="page to write on how the model does on the rows held out; needs "
+        "matplotlib",
     )
     parser.add_argument(
         "--grid",
@@ -80,6 +88,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
 
     out = arguments.out or _default_out(arguments)
     check_no_input(arguments, out, arguments.data)
+    _check_report(arguments)
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
@@ -88,6 +97,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         seed=arguments.seed,
         positive=arguments.positive,
         card=arguments.card,
+        report=arguments.report,
     )
     # A folder that the user names is not ours to make.
     folder = (
@@ -97,6 +107,19 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         train(
             arguments.data, out, plan, stream=report, csv_format=csv_format(arguments)
         )
+
+
+def _check_report(arguments: argparse.Namespace) -> None:
+    """Refuse a report that cannot be drawn, or would take the table's place."""
+    if arguments.report is None:
+        return
+    from torch_binary_classifier.pictures.drawing import check_matplotlib
+
+    check_no_input(arguments, arguments.report, arguments.data, name="--report")
+    try:
+        check_matplotlib("argument --report:")
+    except ImportError as error:
+        arguments.refuse(str(error))
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.model_card import card
 from torch_binary_classifier.persistence import check_writable, replaced_file, save
 from torch_binary_classifier.positive import with_positive
+from torch_binary_classifier.report_page import report
 from torch_binary_classifier.scoring import read_table
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.wording import plain
@@ -63,6 +65,8 @@ class TrainingPlan:
         the second one in sorted order.
     card : bool
         Whether to write a model card beside the model.
+    report : path or None
+        The page to write on how the model does on the rows held out.
     """
 
     target: str
@@ -72,6 +76,7 @@ class TrainingPlan:
     seed: int = 0
     positive: str | None = None
     card: bool = False
+    report: Path | None = None
 
 
 def train(
@@ -104,9 +109,7 @@ def train(
     OutputError
         If the model cannot be written; its folder is looked at before any work.
     """
-    check_writable(out)
-    if plan.card:
-        check_writable(out.with_suffix(".md"))
+    _check_outputs(out, plan)
     csv_format = csv_format or CsvFormat()
     table = read_table(
         data, separator=csv_format.separator, encoding=csv_format.encoding
@@ -129,13 +132,23 @@ def train(
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
     metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
-    save(with_positive(fitted[OURS], positive), out, X=X, metrics=metrics[OURS])
+    model = with_positive(fitted.pop(OURS), positive)
+    save(model, out, X=X, metrics=metrics[OURS])
     stream.write(
         f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
     )
     if plan.card:
         _write_card(out, stream)
+    _write_report(plan.report, model, held_out_X, held_out_y, fitted, stream)
     write_verdict(metrics, stream)
+
+
+def _check_outputs(out: Path, plan: TrainingPlan) -> None:
+    """Refuse files that could not be written after the work."""
+    paths = [out, out.with_suffix(".md") if plan.card else None, plan.report]
+    for path in paths:
+        if path is not None:
+            check_writable(path)
 
 
 def _write_card(model: Path, stream: Output) -> None:
@@ -143,6 +156,25 @@ def _write_card(model: Path, stream: Output) -> None:
     path = model.with_suffix(".md")
     with replaced_file(path) as file:
         file.write(card(model).encode())
+    _tell_written(path, stream)
+
+
+def _write_report(
+    path: Path | None,
+    model: Any,
+    X: Any,
+    y: Any,
+    rivals: Mapping[str, Any],
+    stream: Output,
+) -> None:
+    """Write how a model does on the rows held out, if that was asked for."""
+    if path is not None:
+        report(model, X, y, path, rivals=rivals)
+        _tell_written(path, stream)
+
+
+def _tell_written(path: Path, stream: Output) -> None:
+    """Report that a file beside the model was written."""
     stream.write(f"Wrote {plain(str(path))}\n")
 
 

@@ -1,0 +1,1 @@
+"""Pictures of fitted models, in the style of scikit-learn's displays."""

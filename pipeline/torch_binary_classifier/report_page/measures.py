@@ -1,0 +1,217 @@
+"""What is measured of scores and labels; knows arrays, but no pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+    roc_curve,
+)
+
+from torch_binary_classifier.report_page.subject import Subject
+
+__all__ = [
+    "N_REPEATS",
+    "Counts",
+    "Importances",
+    "counts_of",
+    "importances_of",
+    "metrics_of",
+    "tuned_threshold",
+]
+
+Flags = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+
+N_REPEATS = 10
+# Rows of the sample whose columns are shuffled, and rows scored in all: some seconds.
+MOST_ROWS = 1_000
+MOST_SCORED = 1_000_000
+FEWEST_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows of each class are taken for which.
+
+    Attributes
+    ----------
+    hits, misses : int
+        Rows of the positive class by what they are taken for, itself first.
+    false_alarms, rejections : int
+        Rows of the negative class by what they are taken for, the positive one first.
+    """
+
+    hits: int
+    misses: int
+    false_alarms: int
+    rejections: int
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return what shares of rows are right; nan where there are no such rows."""
+        called = self.hits + self.false_alarms
+        recall = self.hits / (self.hits + self.misses)
+        specificity = self.rejections / (self.rejections + self.false_alarms)
+        return {
+            "Recall": recall,
+            "Specificity": specificity,
+            "Precision": self.hits / called if called else float("nan"),
+            "Balanced accuracy": (recall + specificity) / 2,
+        }
+
+
+@dataclass(frozen=True)
+class Importances:
+    """How much worse the scores are with one column shuffled.
+
+    Attributes
+    ----------
+    losses : ndarray of shape (n_columns, n_repeats)
+        By which the loss grows, shuffle by shuffle.
+    n_rows : int
+        Rows that were shuffled.
+    loss_name : str
+        Which loss.
+    """
+
+    losses: Scores
+    n_rows: int
+    loss_name: str
+
+
+def metrics_of(
+    is_positive: Flags, probabilities: Scores, predicted: Flags
+) -> dict[str, float]:
+    """Return how good probabilities are.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    probabilities : ndarray of shape (n_rows,)
+        Those of the positive class.
+    predicted : ndarray of shape (n_rows,)
+        What the rows are taken for.
+
+    Returns
+    -------
+    dict of str to float
+        Log-loss and Brier score (lower is better), area under the ROC curve, average
+        precision and accuracy (higher is better).
+    """
+    return {
+        "Log-loss": float(log_loss(is_positive, probabilities)),
+        "Brier score": float(brier_score_loss(is_positive, probabilities)),
+        "AUC": float(roc_auc_score(is_positive, probabilities)),
+        "Average precision": float(average_precision_score(is_positive, probabilities)),
+        "Accuracy": float(accuracy_score(is_positive, predicted)),
+    }
+
+
+def counts_of(is_positive: Flags, predicted: Flags) -> Counts:
+    """Return the confusion of two classes.
+
+    Parameters
+    ----------
+    is_positive, predicted : ndarray of shape (n_rows,)
+        The truth, and what the rows are taken for.
+
+    Returns
+    -------
+    Counts
+        Rows by both.
+    """
+    return Counts(
+        hits=int((is_positive & predicted).sum()),
+        misses=int((is_positive & ~predicted).sum()),
+        false_alarms=int((~is_positive & predicted).sum()),
+        rejections=int((~is_positive & ~predicted).sum()),
+    )
+
+
+def tuned_threshold(is_positive: Flags, scores: Scores) -> float:
+    """Return the threshold of the highest balanced accuracy, found on these rows.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    scores : ndarray of shape (n_rows,)
+        The more, the likelier; a row counts as positive from the threshold on.
+
+    Returns
+    -------
+    float
+        One of the scores.
+    """
+    false_shares, true_shares, thresholds = roc_curve(
+        is_positive, scores, drop_intermediate=False
+    )
+    # The first threshold lies above all scores.
+    gains = (true_shares - false_shares)[1:]
+    return float(thresholds[1:][np.argmax(gains)])
+
+
+def importances_of(subject: Subject) -> Importances | None:
+    """Return how much each column matters to the scores.
+
+    Parameters
+    ----------
+    subject : Subject
+        The model and the rows.
+
+    Returns
+    -------
+    Importances or None
+        By log-loss if there are probabilities, else by the area under the ROC curve;
+        None for tables whose columns cannot be shuffled, and for more columns than
+        can be in reasonable time.
+    """
+    X = subject.X
+    shuffles = hasattr(X, "iloc") or (isinstance(X, np.ndarray) and X.ndim == 2)
+    if subject.scores is None or not shuffles:
+        return None
+    most = min(MOST_ROWS, MOST_SCORED // (X.shape[1] * N_REPEATS))
+    if most < FEWEST_ROWS:
+        return None
+    chosen = _sample(subject.is_positive, most)
+    rows = X.iloc[chosen] if hasattr(X, "iloc") else X[chosen]
+    place = list(subject.model.classes_).index(subject.model.classes_[1])
+
+    def score(model: Any, rows: Any, truth: Any) -> float:
+        if subject.has_probabilities:
+            shares = np.asarray(model.predict_proba(rows), dtype=float)[:, place]
+            return -float(log_loss(truth, shares, labels=[False, True]))
+        return float(roc_auc_score(truth, model.decision_function(rows)))
+
+    found = permutation_importance(
+        subject.model,
+        rows,
+        subject.is_positive[chosen],
+        scoring=score,
+        n_repeats=N_REPEATS,
+        random_state=0,
+    )
+    name = "log-loss" if subject.has_probabilities else "1 - AUC"
+    return Importances(np.asarray(found.importances), len(chosen), name)
+
+
+def _sample(is_positive: Flags, most: int) -> NDArray[np.intp]:
+    """Return so many rows at most, in the table's order, some of either class."""
+    chosen = np.arange(len(is_positive))
+    if len(chosen) > most:
+        # At random: every tenth row may be of one kind.
+        drawn = np.random.default_rng(0).permutation(len(chosen))[:most]
+        first = [np.flatnonzero(is_positive == flag)[0] for flag in (False, True)]
+        chosen = np.unique([*drawn, *first])
+    return chosen
