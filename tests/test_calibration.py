@@ -24,7 +24,7 @@ from torch_binary_classifier import (
 from torch_binary_classifier.estimator.calibration import (
     HIGHEST,
     LOWEST,
-    PRIOR_ROWS,
+    SPREAD,
     best_temperature,
     prior_shift,
 )
@@ -95,17 +95,19 @@ class TestBestTemperature:
         found = best_temperature(given, y, np.ones(y.size), centre=centre)
         assert found == pytest.approx(temperature, rel=0.05)
 
-    def test_is_the_minimum_of_the_weighted_log_loss(self, rng):
+    def test_is_the_minimum_of_the_weighted_log_loss_and_of_what_is_known(self, rng):
         logits = rng.normal(size=5000) * 3
         y = (rng.random(5000) < expit(logits / 2)).astype(float)
         weights = rng.uniform(0.1, 3, size=5000)
 
         def loss(temperature):
-            return log_loss(y, expit(logits / temperature), sample_weight=weights)
+            found = log_loss(y, expit(logits / temperature), sample_weight=weights)
+            n_rows = weights.sum() ** 2 / (weights**2).sum()
+            return found + (1 / temperature - 1) ** 2 / (2 * SPREAD**2 * n_rows)
 
         found = best_temperature(logits, y, weights)
         best = minimize_scalar(loss, bounds=(0.1, 10), method="bounded")
-        assert loss(found) == pytest.approx(best.fun, abs=1e-6)
+        assert loss(found) == pytest.approx(best.fun, abs=1e-9)
         unweighted = best_temperature(logits, y, np.ones(5000))
         assert loss(unweighted) > best.fun
         assert found != unweighted
@@ -117,24 +119,21 @@ class TestBestTemperature:
         found = best_temperature(logits, y, weights)
         assert best_temperature(logits, y, weights * 2.0**600) == found
 
-    def test_rows_that_are_separated_have_a_finite_answer(self):
-        y = np.array([0.0, 1.0] * 10)
-        found = best_temperature(2 * y - 1, y, np.ones(20))
-        expected = (20 * 1 + PRIOR_ROWS * expit(1)) / (20 + PRIOR_ROWS)
-        assert expit(1 / found) == pytest.approx(expected)
-        # More rows say more.
-        y = np.tile(y, 10)
-        assert best_temperature(2 * y - 1, y, np.ones(200)) < found
+    @pytest.mark.parametrize("n_rows", [1, 5, 20])
+    def test_few_rows_say_little(self, n_rows):
+        y = np.arange(n_rows) % 2.0
+        separated = best_temperature(8 * y - 4, y, np.ones(n_rows))
+        assert 0.8 < separated < 1
+        more = best_temperature(
+            np.repeat(8 * y - 4, 50), np.repeat(y, 50), np.ones(50 * n_rows)
+        )
+        assert more < separated
+        assert best_temperature(8 * y - 4, y, np.full(n_rows, 50.0)) == separated
 
     def test_stays_within_its_bounds(self):
-        y = np.array([0.0, 1.0] * 10)
-        assert best_temperature(1 - 2 * y, y, np.ones(20)) == HIGHEST
-        assert best_temperature(0.01 * (2 * y - 1), y, np.ones(20)) == LOWEST
-
-    def test_rows_of_one_class(self):
-        found = best_temperature(np.full(5, -1.0), np.zeros(5), np.ones(5))
-        expected = PRIOR_ROWS * expit(-1) / (5 + PRIOR_ROWS)
-        assert expit(-1 / found) == pytest.approx(expected)
+        y = np.arange(100_000) % 2.0
+        assert best_temperature(1 - 2 * y, y, np.ones(len(y))) == HIGHEST
+        assert best_temperature(0.1 * (2 * y - 1), y, np.ones(len(y))) == LOWEST
 
     def test_rows_that_come_out_as_predicted_leave_the_temperature_at_one(self):
         logits = np.repeat([-1.0, 1.0], 1000)

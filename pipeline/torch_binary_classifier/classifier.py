@@ -157,10 +157,10 @@ class TorchBinaryClassifier(LogitScores, ClassifierMixin, BaseEstimator):
         follows them.
     calibrate : bool, default=False
         Whether to divide logits by ``temperature_``, of the least weighted log-loss on
-        rows that were held out, or on ``X_val`` [7]_. It keeps the order of rows, and
-        needs ``early_stopping`` or ``X_val``; not for ``partial_fit``. The loss is that
-        of the scores that come out: with ``prior_correction`` without
-        ``class_weight``, else with it.
+        rows that were held out, or on ``X_val`` [7]_; few rows leave it near 1. It
+        keeps the order of rows, and needs ``early_stopping`` or ``X_val``; not for
+        ``partial_fit``. The loss is that of the scores that come out: with
+        ``prior_correction`` without ``class_weight``, else with it.
     n_members : int or "auto", default="auto"
         Networks of a kind, trained side by side from different seeds, their
         probabilities averaged. With ``early_stopping``, each holds out one of

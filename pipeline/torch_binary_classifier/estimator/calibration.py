@@ -11,8 +11,9 @@ from scipy.special import expit
 
 # Of temperatures, which no network in its senses needs to leave.
 LOWEST, HIGHEST = 0.05, 20.0
-# As if so many rows more had come out as often as predicted: few rows tell little.
-PRIOR_ROWS = 10.0
+# How far inverse temperatures lie from 1, known before any row is seen: defaults on
+# seven tables are best by 0.88 to 1.15.
+SPREAD = 0.25
 
 Array = NDArray[np.float64]
 
@@ -75,12 +76,10 @@ def best_temperature(
     Notes
     -----
     With :math:`\beta = 1 / T` the loss of :math:`c + \beta (z - c)` is convex, so that
-    the root of its derivative is the only minimum [1]_. Each target y is
-    :math:`(n y + m \sigma(z)) / (n + m)`, with m = 10 rows that speak for T = 1 and
-    :math:`n = (\sum w)^2 / \sum w^2`, the rows of equal weight that tell as much.
-    Without them, rows that are separated perfectly would have no finite answer. Targets
-    of Platt's are too careful: one network on 284 rows of breast_cancer, 29 of them
-    held out, went from a log-loss of 0.094 to 0.149 by them.
+    the root of its derivative is the only minimum [1]_. To the loss of
+    :math:`n = (\sum w)^2 / \sum w^2` rows, which tell as much with equal weights,
+    :math:`(\beta - 1)^2 / (2 s^2)` is added, s = 0.25: rows that are few, or that are
+    separated perfectly, would have T far from 1 by chance.
 
     References
     ----------
@@ -94,10 +93,8 @@ def best_temperature(
     2.0
     """
     weights = weights / weights.mean()
-    n_rows = weights.sum() ** 2 / np.square(weights).sum()
-    trust = n_rows / (n_rows + PRIOR_ROWS)
-    wanted = trust * targets + (1 - trust) * expit(logits)
-    slope = partial(_slope, logits - centre, wanted, weights, centre)
+    weights *= weights.sum() / np.square(weights).sum()  # now their sum is n
+    slope = partial(_slope, logits - centre, targets, weights, centre)
     low, high = 1 / HIGHEST, 1 / LOWEST
     if slope(low) >= 0:
         return HIGHEST
@@ -107,8 +104,9 @@ def best_temperature(
 
 
 def _slope(
-    logits: Array, wanted: Array, weights: Array, centre: float, inverse: float
+    logits: Array, targets: Array, weights: Array, centre: float, inverse: float
 ) -> float:
-    """Return the derivative of the log-loss by the inverse temperature."""
-    errors = expit(centre + inverse * logits) - wanted
-    return float((weights * logits * errors).sum())  # no BLAS: its threads change bits
+    """Return the derivative of what is to be least by the inverse temperature."""
+    errors = expit(centre + inverse * logits) - targets
+    loss = (weights * logits * errors).sum()  # no BLAS: its threads change bits
+    return float(loss + (inverse - 1) / SPREAD**2)
