@@ -18,6 +18,7 @@ from torch_binary_classifier import TorchBinaryClassifier
 PUBLIC = [
     "CorruptModelError",
     "GapWarning",
+    "LearningRates",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",
@@ -38,6 +39,7 @@ PUBLIC = [
     "register_onnx_converter",
     "save",
     "schema",
+    "suggest_learning_rate",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from torch_binary_classifier.exceptions import (
         UntrustedModelError as UntrustedModelError,
     )
+    from torch_binary_classifier.learning_rates import LearningRates as LearningRates
+    from torch_binary_classifier.learning_rates import (
+        suggest_learning_rate as suggest_learning_rate,
+    )
     from torch_binary_classifier.model_card import card as card
     from torch_binary_classifier.onnx_graph.converter import (
         register_onnx_converter as register_onnx_converter,
@@ -48,6 +52,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CorruptModelError": "torch_binary_classifier.exceptions",
     "GapWarning": "torch_binary_classifier.exceptions",
+    "LearningRates": "torch_binary_classifier.learning_rates",
     "ModelFileError": "torch_binary_classifier.exceptions",
     "ModelFileWarning": "torch_binary_classifier.exceptions",
     "NewerFormatError": "torch_binary_classifier.exceptions",
@@ -67,11 +72,13 @@ _HOMES = {
     "register_onnx_converter": "torch_binary_classifier.onnx_graph.converter",
     "save": "torch_binary_classifier.persistence",
     "schema": "torch_binary_classifier.schemas",
+    "suggest_learning_rate": "torch_binary_classifier.learning_rates",
 }
 
 __all__ = [
     "CorruptModelError",
     "GapWarning",
+    "LearningRates",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",
@@ -92,6 +99,7 @@ __all__ = [
     "register_onnx_converter",
     "save",
     "schema",
+    "suggest_learning_rate",
 ]
 
 
