@@ -61,6 +61,10 @@ ROOMS = {
         ours=("forks", "interface", "training", "registration", "progress"),
         others=("joblib", "numpy", "torch"),
     ),
+    "learning_rates": Room(
+        ours=("wording", "interface", "classifier", "search"),
+        others=("joblib", "numpy", "sklearn"),
+    ),
     "tables": Room(ours=("exceptions", "wording"), others=("numpy", "pyarrow")),
     "schemas": Room(
         ours=("exceptions", "wording", "tables"), others=("numpy", "pyarrow")
@@ -132,6 +136,7 @@ ROOMS = {
             "jobs",
             "pictures",
             "report_page",
+            "learning_rates",
         ),
     ),
     "assembly": Room(

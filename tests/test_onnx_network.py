@@ -36,6 +36,10 @@ FORMS = {
     "bins": {"encoding": "piecewise", "n_bins": 4},
     "tables": {"encoding": "piecewise", "n_bins": 48, "n_members": 2},
     "two kinds": BOTH_KINDS,
+    "corrected": {"class_weight": {1: 9.0}, "prior_correction": True, "n_members": 3},
+    "tempered": {"calibrate": True, "early_stopping": True},
+    "both": BOTH_KINDS
+    | {"class_weight": {1: 9.0}, "prior_correction": True, "calibrate": True},
     "norm": {"input_norm": "batch"},
     "norm of members": {"input_norm": "batch", "n_members": 2},
     **{name: {"activation": name} for name in activations.ACTIVATIONS},

@@ -20,6 +20,7 @@ def test_settings_are_parameters():
     apart = {"random_state", "class_weight", "n_members", "unscaled_input"}
     apart |= {"encoding", "n_bins"}
     apart |= {"warm_start", "early_stopping", "validation_fraction"}
+    apart |= {"prior_correction", "calibrate"}
     assert names == PARAMETERS - apart
     own = {"seed", "output_bias"}
     assert {one.name for one in fields(Hyperparameters)} - own <= names

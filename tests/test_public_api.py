@@ -22,6 +22,7 @@ PUBLIC = [
     "InputScaleDisplay",
     "InputScaleMismatchWarning",
     "LossCurveDisplay",
+    "LearningRates",
     "ModelFileError",
     "ModelFileWarning",
     "NewerFormatError",
@@ -46,6 +47,7 @@ PUBLIC = [
     "schema",
     "score_table",
     "scorer",
+    "suggest_learning_rate",
 ]
 
 # numpydoc's own names of what a docstring must not lack or get wrong.
@@ -143,10 +145,10 @@ def test_public_docstring_is_valid(name):
 
 
 def test_methods_are_those_of_a_classifier():
-    scores = ["decision_function", "predict", "predict_log_proba", "predict_proba"]
-    others = ["fit", "get_params", "partial_fit"]
+    scores = ["predict", "predict_log_proba", "predict_proba"]
+    others = ["fit", "get_params", "member_probabilities", "partial_fit"]
     callbacks = ["set_callbacks"] if find_spec("sklearn.callback") else []
-    assert [*scores[:1], *others, *scores[1:], *callbacks] == METHODS
+    assert ["decision_function", *others, *scores, *callbacks] == METHODS
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
         UntrustedModelError as UntrustedModelError,
     )
     from torch_binary_classifier.jobs import score_table as score_table
+    from torch_binary_classifier.learning_rates import LearningRates as LearningRates
+    from torch_binary_classifier.learning_rates import (
+        suggest_learning_rate as suggest_learning_rate,
+    )
     from torch_binary_classifier.model_card import card as card
     from torch_binary_classifier.onnx_graph.converter import (
         register_onnx_converter as register_onnx_converter,
@@ -64,6 +68,7 @@ _HOMES = {
     "InputScaleDisplay": "torch_binary_classifier.pictures.input_scale",
     "InputScaleMismatchWarning": "torch_binary_classifier.exceptions",
     "LossCurveDisplay": "torch_binary_classifier.pictures.loss_curve",
+    "LearningRates": "torch_binary_classifier.learning_rates",
     "ModelFileError": "torch_binary_classifier.exceptions",
     "ModelFileWarning": "torch_binary_classifier.exceptions",
     "NewerFormatError": "torch_binary_classifier.exceptions",
@@ -87,6 +92,7 @@ _HOMES = {
     "schema": "torch_binary_classifier.schemas",
     "score_table": "torch_binary_classifier.jobs",
     "scorer": "torch_binary_classifier.scoring",
+    "suggest_learning_rate": "torch_binary_classifier.learning_rates",
 }
 
 __all__ = [
@@ -94,6 +100,7 @@ __all__ = [
     "GapWarning",
     "InputScaleDisplay",
     "InputScaleMismatchWarning",
+    "LearningRates",
     "LossCurveDisplay",
     "ModelFileError",
     "ModelFileWarning",
@@ -119,6 +126,7 @@ __all__ = [
     "schema",
     "score_table",
     "scorer",
+    "suggest_learning_rate",
 ]
 
 

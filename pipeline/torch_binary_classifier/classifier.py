@@ -174,6 +174,17 @@ class TorchBinaryClassifier(
         Weight of each class, multiplied into the row weights, also in validation; 1
         for a label that a dict leaves out. "balanced" makes both classes weigh the
         same, as the weights of the training rows add up; not for ``partial_fit``.
+    prior_correction : bool, default=False
+        Whether to take ``class_weight``, but no ``sample_weight``, back out of the
+        scores: ``log(w1 / w0)`` is subtracted from each network's logit [5]_ [6]_, so
+        that the probabilities are those of the data's own frequencies and ``predict``
+        follows them.
+    calibrate : bool, default=False
+        Whether to divide logits by ``temperature_``, of the least weighted log-loss on
+        rows that were held out, or on ``X_val`` [7]_; few rows leave it near 1. It
+        keeps the order of rows, and needs ``early_stopping`` or ``X_val``; not for
+        ``partial_fit``. The loss is that of the scores that come out: with
+        ``prior_correction`` without ``class_weight``, else with it.
     n_members : int or "auto", default="auto"
         Networks of a kind, trained side by side from different seeds, their
         probabilities averaged. With ``early_stopping``, each holds out one of
@@ -234,9 +245,14 @@ class TorchBinaryClassifier(
     encoding_ : dict of str to ndarray or None
         The inputs that the columns become: fields of
         ``torch_binary_classifier.inference.encoding.Encoding``.
+    logit_shift_ : float
+        What is added to the networks' logits, in nats; only with ``prior_correction``.
+    temperature_ : float
+        What logits, without ``logit_shift_``, are divided by; only with ``calibrate``.
     oof_decision_function_ : ndarray of shape (n_rows,)
-        Logit of every training row by the networks that held it out, nan for rows of
-        weight 0; only with ``n_members > 1`` and ``early_stopping``.
+        Logit of every training row by the networks that held it out, corrected and
+        tempered like any other, nan for rows of weight 0; only with ``n_members > 1``
+        and ``early_stopping``.
     fit_report_ : list of dict
         What is to be said of the last ``fit``: ``what`` ("still_falling",
         "diverging", "plateau", "constant", "worse_than_prior", "dead_units" or
@@ -266,6 +282,15 @@ class TorchBinaryClassifier(
 
     A call of ``fit`` or ``partial_fit`` that fails leaves the estimator as it was.
 
+    Scores are :math:`s + (z - s) / T`, with s the ``logit_shift_``, T the
+    ``temperature_`` and z the logit of the mean probability of the networks, each
+    shifted by s. So s, the odds of 1 before the prior is corrected, is what no
+    temperature moves.
+
+    The temperature of several networks is found on rows each of which one network has
+    held out. Their mean is less sure of itself than one of them, so that it may come
+    out a little too high.
+
     References
     ----------
     .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Delving Deep into Rectifiers", 2015,
@@ -276,6 +301,12 @@ class TorchBinaryClassifier(
        in Tabular Deep Learning", NeurIPS 2022, section 3.2.
     .. [4] D. Holzmueller, L. Grinsztajn, I. Steinwart, "Better by Default", NeurIPS
        2024, section 3.
+    .. [5] C. Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001,
+       theorem 2.
+    .. [6] G. King, L. Zeng, "Logistic Regression in Rare Events Data", Political
+       Analysis 9, 2001, section 4.1.
+    .. [7] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural
+       Networks", ICML 2017, section 4.2.
 
     Examples
     --------
@@ -303,6 +334,8 @@ class TorchBinaryClassifier(
     validation_scores_: list[float] | None
     t_: int
     oof_decision_function_: Any
+    logit_shift_: float
+    temperature_: float
     input_mean_: Any
     input_deviation_: Any
     encoding_: dict[str, Any] | None
@@ -351,6 +384,8 @@ class TorchBinaryClassifier(
         input_factors: bool | str = "auto",
         weight_average: float | str = "auto",
         class_weight: Any = None,
+        prior_correction: bool = False,
+        calibrate: bool = False,
         n_members: int | str = "auto",
         device: str = "auto",
         dtype: str = "auto",
@@ -387,6 +422,8 @@ class TorchBinaryClassifier(
         self.input_factors = input_factors
         self.weight_average = weight_average
         self.class_weight = class_weight
+        self.prior_correction = prior_correction
+        self.calibrate = calibrate
         self.n_members = n_members
         self.device = device
         self.dtype = dtype
@@ -429,7 +466,8 @@ class TorchBinaryClassifier(
         return kinship.plain_state(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read a saved model; the first of them did not name their solver."""
+        """Read a saved model; the first of them had fewer parameters and attributes."""
+        state = {"prior_correction": False, "calibrate": False} | state
         if "coefs_" in state:
             state = {"_solver": state["solver"]} | state
         super().__setstate__(state)

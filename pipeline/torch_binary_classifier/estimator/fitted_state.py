@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from torch_binary_classifier.estimator.calibration import best_temperature, prior_shift
 from torch_binary_classifier.estimator.holdout import Splits
-from torch_binary_classifier.estimator.kinds import kinds_of, medians_of, networks_of
+from torch_binary_classifier.estimator.kinds import (
+    kinds_of,
+    logit_shift,
+    medians_of,
+    networks_of,
+    shifted,
+    tempering,
+)
 from torch_binary_classifier.estimator.member_weights import kind_weights
 from torch_binary_classifier.estimator.training_data import TrainingData
 from torch_binary_classifier.inference.ensemble import ensemble_logit
@@ -49,6 +58,10 @@ def keep(
     course = Course.of([one.course for one in found])
     _keep_curves(estimator, course, going_on=going_on)
     _count_rows(estimator, problems[0], course, going_on=going_on)
+    for name in ("logit_shift_", "temperature_", "oof_decision_function_"):
+        estimator.__dict__.pop(name, None)
+    if estimator.prior_correction:
+        estimator.logit_shift_ = prior_shift(data.class_weights)
     _keep_member_weights(estimator, data, problems[0], kinds)
     return course
 
@@ -106,24 +119,70 @@ def _keep_member_weights(
     problem: Problem,
     kinds: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Weigh the kinds by rows that they have not seen, and their members alike."""
-    estimator.__dict__.pop("oof_decision_function_", None)
-    members = [networks_of(kind, medians_of(estimator)) for kind in kinds]
+    """Weigh the kinds by rows that they have not seen, and their members alike.
+
+    The same rows tell the temperature.
+    """
+    medians, shift = medians_of(estimator), logit_shift(estimator)
+    members = [shifted(networks_of(kind, medians), shift) for kind in kinds]
     n_kinds, n_members = len(kinds), len(members[0])
     by_kind = np.full(n_kinds, 1 / n_kinds)
-    if problem.splits is not None and n_kinds * n_members > 1:
-        logits = np.array([out_of_fold(one, data, problem.splits) for one in members])
-        by_kind = _kind_weights(logits, data.rows)
-        if n_members > 1:
-            whole = ensemble_logit(logits, by_kind)
-            estimator.oof_decision_function_ = data.as_given(whole)
-    elif n_kinds > 1 and problem.watched is not None:
-        rows = problem.watched
-        logits = np.array([network_logits(rows.features, one) for one in members])
+    out_of_folds = problem.splits is not None and n_members > 1
+    unseen = None
+    if n_kinds > 1 or out_of_folds or estimator.calibrate:
+        unseen = _unseen(members, data, problem)
+    if unseen is not None:
+        logits, rows = unseen[0], _at_prior(unseen[1], estimator, data)
         by_kind = _kind_weights(logits, rows)
+        whole = ensemble_logit(logits, by_kind)
+        _keep_temperature(estimator, whole, rows)
+        if out_of_folds:
+            own = tempering(estimator)
+            whole = whole if own is None else own.of(whole)
+            estimator.oof_decision_function_ = data.as_given(whole)
     elif n_kinds > 1 and problem.past is not None:
         return  # these rows tell nothing more about the kinds
     estimator.member_weights_ = np.repeat(by_kind / n_members, n_members)
+
+
+def _unseen(
+    members: Sequence[Sequence[FittedNetwork]], data: TrainingData, problem: Problem
+) -> tuple[NDArray[np.float64], WeightedRows] | None:
+    """Return each kind's logits of rows that it has not seen, and the rows.
+
+    They are nan for rows that all have seen; None if these are all rows.
+    """
+    if problem.splits is not None:
+        splits = problem.splits
+        logits = [out_of_fold(one, data, splits) for one in members]
+        return np.array(logits), data.rows
+    rows = problem.watched
+    if rows is None:
+        return None
+    return np.array([network_logits(rows.features, one) for one in members]), rows
+
+
+def _at_prior(rows: WeightedRows, estimator: Any, data: TrainingData) -> WeightedRows:
+    """Return rows with the weights of the prior that their scores are for."""
+    if not estimator.prior_correction:
+        return rows
+    by_class = data.class_weights[rows.targets.astype(np.intp)]
+    return replace(rows, weights=rows.weights / by_class)
+
+
+def _keep_temperature(
+    estimator: Any, logits: NDArray[np.float64], rows: WeightedRows
+) -> None:
+    """Store the temperature of rows that were not trained on, if so wanted."""
+    if not estimator.calibrate:
+        return
+    known = ~np.isnan(logits)
+    estimator.temperature_ = best_temperature(
+        logits[known],
+        rows.targets[known],
+        rows.weights[known],
+        centre=logit_shift(estimator),
+    )
 
 
 def _kind_weights(

@@ -7,6 +7,7 @@ in the dictionaries of ``kinds_``, which have the same names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch_binary_classifier.estimator.gaps import Gaps
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.forward import FittedNetwork
+from torch_binary_classifier.inference.tempering import Tempering
 
 
 def kinds_of(estimator: Any) -> Sequence[dict[str, Any]]:
@@ -59,8 +61,36 @@ def gaps_to_go_by(estimator: Any, found: Gaps | None) -> Gaps | None:
 def networks(
     estimator: Any, *, fill: NDArray[Any] | None = None
 ) -> list[FittedNetwork]:
-    """Return the members' networks, kind by kind."""
-    return [one for kind in kinds_of(estimator) for one in networks_of(kind, fill)]
+    """Return the members' networks as they score, kind by kind."""
+    shift = logit_shift(estimator)
+    return [
+        one
+        for kind in kinds_of(estimator)
+        for one in shifted(networks_of(kind, fill), shift)
+    ]
+
+
+def logit_shift(estimator: Any) -> float:
+    """Return what is added to each member's logits."""
+    return float(estimator.__dict__.get("logit_shift_", 0.0))
+
+
+def tempering(estimator: Any) -> Tempering | None:
+    """Return what becomes of the logits of the mean; None if they stay."""
+    temperature = estimator.__dict__.get("temperature_")
+    if temperature is None:
+        return None
+    return Tempering(temperature, centre=logit_shift(estimator))
+
+
+def shifted(members: list[FittedNetwork], shift: float) -> list[FittedNetwork]:
+    """Return networks whose logits are higher by ``shift``."""
+    if shift == 0:
+        return members
+    return [
+        replace(one, intercepts=[*one.intercepts[:-1], one.intercepts[-1] + shift])
+        for one in members
+    ]
 
 
 def member_weights(estimator: Any) -> NDArray[np.float64] | None:

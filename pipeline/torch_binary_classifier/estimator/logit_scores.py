@@ -20,6 +20,7 @@ from torch_binary_classifier.estimator.kinds import (
     medians_of,
     member_weights,
     networks,
+    tempering,
 )
 from torch_binary_classifier.estimator.scoring_scale import tell_of_other_scale
 from torch_binary_classifier.inference.forward import (
@@ -27,8 +28,12 @@ from torch_binary_classifier.inference.forward import (
     LogitOverflowError,
     UnscorableError,
     class_probabilities,
+    member_probabilities,
     network_logits,
 )
+from torch_binary_classifier.inference.tempering import Tempering
+
+Score = Callable[[Any, list[FittedNetwork], Any, Tempering | None], Any]
 
 
 class LogitScores:
@@ -47,7 +52,8 @@ class LogitScores:
         Returns
         -------
         ndarray of shape (n_rows,)
-            Logits; for an ensemble the logit of the mean probability.
+            Logits; for an ensemble the logit of the mean probability. Corrected and
+            tempered, where the fit was to do so.
         """
         return _score(self, X, network_logits)
 
@@ -65,6 +71,29 @@ class LogitScores:
             Columns in the order of ``classes_``.
         """
         return _score(self, X, class_probabilities)
+
+    def member_probabilities(self, X: Any) -> Any:
+        """Return each network's probability of the second class.
+
+        How far they lie apart tells how sure the ensemble is of a row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features as in ``fit``; nan is a gap.
+
+        Returns
+        -------
+        ndarray of shape (n_networks, n_rows)
+            In the order of ``member_weights_``, by which their mean is that of
+            ``predict_proba``. With ``calibrate`` each is tempered like the mean, whose
+            tempered value the mean of these is not exactly.
+        """
+
+        def score(features: Any, members: Any, _: Any, own: Tempering | None) -> Any:
+            return member_probabilities(features, members, own)
+
+        return _score(self, X, score)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of the probabilities, finite for every logit.
@@ -99,9 +128,7 @@ class LogitScores:
         return self.classes_[positive.astype(np.intp)]
 
 
-def _score(
-    estimator: Any, X: Any, score: Callable[[Any, list[FittedNetwork], Any], Any]
-) -> Any:
+def _score(estimator: Any, X: Any, score: Score) -> Any:
     """Return what ``score`` makes of the rows and the members' networks."""
     if not hasattr(
         estimator, "classes_"
@@ -111,8 +138,9 @@ def _score(
     # a look at the whole table before is a tenth of the time for many rows.
     features = checked_features(estimator, X, ensure_all_finite=False)
     tell_of_other_scale(estimator, features)
+    how = (member_weights(estimator), tempering(estimator))
     try:
-        return score(features, networks(estimator), member_weights(estimator))
+        return score(features, networks(estimator), *how)
     except (UnscorableError, LogitOverflowError) as error:
         fill = medians_of(estimator)
         finite = True if fill is None else "allow-nan"
@@ -122,7 +150,7 @@ def _score(
     tell_of_new_gaps(estimator, features, indicated_by(estimator))
     filling = networks(estimator, fill=fill)
     try:
-        return score(features, filling, member_weights(estimator))
+        return score(features, filling, *how)
     except (UnscorableError, LogitOverflowError) as error:
         raise ValueError(_blame(estimator, features, error)) from error
 

@@ -56,6 +56,8 @@ RULES: dict[str, Rule] = {
     "encoding": OneOf({None, AUTO, MIXED, "piecewise"}),
     "n_bins": _or_auto(Number(low=1, whole=True)),
     "input_factors": _or_auto(Flag()),
+    "prior_correction": Flag(),
+    "calibrate": Flag(),
     "n_members": _or_auto(Number(low=1, whole=True)),
     "dtype": OneOf({AUTO, "float32", "float64"}),
     "unscaled_input": OneOf({"ignore", "raise", "warn"}),
@@ -74,6 +76,12 @@ def learns_in_steps(estimator: Any) -> bool:
             "encoding must be None or 'auto' for partial_fit, got "
             f"{shown(estimator.encoding)}: one batch does not tell where bins lie. "
             "With 'auto' it goes on from those of fit."
+        )
+        raise AttributeError(msg)
+    if estimator.calibrate:
+        msg = (
+            "calibrate must be False for partial_fit, got True: one batch holds out no "
+            "rows."
         )
         raise AttributeError(msg)
     return True
@@ -107,6 +115,20 @@ def check(estimator: Any) -> None:
         msg = "batch_size must be >= 2 with input_norm='batch', got 1."
         raise ValueError(msg)
     check_class_weight(estimator.class_weight)
+    _check_prior_correction(estimator)
+
+
+def _check_prior_correction(estimator: Any) -> None:
+    """Refuse to correct for a class that has no weight."""
+    if not (estimator.prior_correction and isinstance(estimator.class_weight, dict)):
+        return
+    for label, weight in estimator.class_weight.items():
+        if weight == 0:
+            msg = (
+                "class_weight must be > 0 for every label with prior_correction=True, "
+                f"got {shown(weight)} for {shown(label)}."
+            )
+            raise ValueError(msg)
 
 
 def check_for_stream(estimator: Any) -> None:

@@ -28,6 +28,12 @@ def problems_of(
     going_on: bool,
 ) -> list[Problem]:
     """Return the problem of each kind of network, the seeds drawn."""
+    if estimator.calibrate and watched is None and not plan.early_stopping:
+        msg = (
+            "calibrate must be False where no rows are held out, got True. Set "
+            "early_stopping=True or pass X_val."
+        )
+        raise ValueError(msg)
     n_kinds = len(plan.kinds)
     draws = check_random_state(estimator.random_state).randint(
         np.iinfo(np.int32).max, size=plan.n_members * n_kinds + 1

@@ -29,6 +29,7 @@ from torch_binary_classifier.inference.network_kinds import (
     Kind,
     in_kinds,
 )
+from torch_binary_classifier.inference.tempering import Tempering
 
 __all__ = [
     "BLOCK_ROWS",
@@ -37,6 +38,7 @@ __all__ = [
     "UnscorableError",
     "class_probabilities",
     "member_logits",
+    "member_probabilities",
     "network_logits",
 ]
 
@@ -106,6 +108,7 @@ def network_logits(
     features: Any,
     networks: Sequence[FittedNetwork],
     weights: NDArray[np.float64] | None = None,
+    tempering: Tempering | None = None,
 ) -> NDArray[np.float64]:
     """Return the logits of the members' mean probabilities, shape (n_rows,), in nats.
 
@@ -115,6 +118,8 @@ def network_logits(
         As for `member_logits`.
     weights : ndarray of shape (n_members,), optional
         Of the members in the mean, not negative, not all 0; equal by default.
+    tempering : Tempering, optional
+        What becomes of the mean's logits.
 
     Returns
     -------
@@ -127,12 +132,12 @@ def network_logits(
         If a value is not finite in the network's precision, but for gaps that are
         indicated or filled.
     LogitOverflowError
-        If a member's logit is not.
+        If a member's logit is not, or a tempered one.
     """
     logits = np.empty(features.shape[0], dtype=np.float64)
 
     def keep(rows: slice, found: NDArray[np.float64]) -> None:
-        logits[rows] = _finite_logits(rows, found, weights)
+        logits[rows] = _finite_logits(rows, found, weights, tempering)
 
     networks, weights = _counting(networks, weights)
     _score_chunks(features, networks, keep)
@@ -143,12 +148,13 @@ def class_probabilities(
     features: Any,
     networks: Sequence[FittedNetwork],
     weights: NDArray[np.float64] | None = None,
+    tempering: Tempering | None = None,
 ) -> NDArray[np.float64]:
     """Return the probabilities of both classes, shape (n_rows, 2).
 
     Parameters
     ----------
-    features, networks, weights
+    features, networks, weights, tempering
         As for `network_logits`.
 
     Returns
@@ -165,11 +171,47 @@ def class_probabilities(
     probabilities = np.empty((features.shape[0], 2), dtype=np.float64)
 
     def keep(rows: slice, found: NDArray[np.float64]) -> None:
-        logits = _finite_logits(rows, found, weights)
+        logits = _finite_logits(rows, found, weights, tempering)
         expit(-logits, out=probabilities[rows, 0])
         expit(logits, out=probabilities[rows, 1])
 
     networks, weights = _counting(networks, weights)
+    _score_chunks(features, networks, keep)
+    return probabilities
+
+
+def member_probabilities(
+    features: Any,
+    networks: Sequence[FittedNetwork],
+    tempering: Tempering | None = None,
+) -> NDArray[np.float64]:
+    """Return every member's probability of the second class, (n_members, n_rows).
+
+    Parameters
+    ----------
+    features, networks
+        As for `member_logits`.
+    tempering : Tempering, optional
+        What becomes of each member's logits.
+
+    Returns
+    -------
+    ndarray of shape (n_members, n_rows)
+        A row's probabilities are the same bits whatever other rows are scored with it.
+
+    Raises
+    ------
+    UnscorableError, LogitOverflowError
+        As `network_logits` does.
+    """
+    probabilities = np.empty((len(networks), features.shape[0]), dtype=np.float64)
+
+    def keep(rows: slice, found: NDArray[np.float64]) -> None:
+        _check_finite(rows, found)
+        logits = found if tempering is None else tempering.of(found)
+        _check_finite(rows, logits)
+        probabilities[:, rows] = expit(logits)[:, : rows.stop - rows.start]
+
     _score_chunks(features, networks, keep)
     return probabilities
 
@@ -185,15 +227,29 @@ def _counting(
 
 
 def _finite_logits(
-    rows: slice, found: NDArray[np.float64], weights: NDArray[np.float64] | None
+    rows: slice,
+    found: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    tempering: Tempering | None,
 ) -> NDArray[np.float64]:
     """Return the logits of rows, of their members' padded logits."""
-    n_rows = rows.stop - rows.start
-    if not _are_finite(found):
-        bad = np.flatnonzero(~np.isfinite(found[:, :n_rows]).all(axis=0))
-        if len(bad):
-            raise LogitOverflowError(rows.start + int(bad[0]))
-    return ensemble_logit(found, weights)[:n_rows]
+    _check_finite(rows, found)
+    logits = ensemble_logit(found, weights)[: rows.stop - rows.start]
+    if tempering is None:
+        return logits
+    tempered = tempering.of(logits)
+    _check_finite(rows, tempered[np.newaxis])
+    return tempered
+
+
+def _check_finite(rows: slice, logits: NDArray[np.float64]) -> None:
+    """Refuse rows a logit of which is not finite; others are padding."""
+    if _are_finite(logits):
+        return
+    own = logits[:, : rows.stop - rows.start]
+    bad = np.flatnonzero(~np.isfinite(own).all(axis=0))
+    if len(bad):
+        raise LogitOverflowError(rows.start + int(bad[0]))
 
 
 def _score_chunks(

@@ -57,6 +57,13 @@ def sigmoid(graph: Graph, values: str) -> str:
     return graph.add("Div", 1.0, _divisor(graph, values))
 
 
+def log_sigmoid(graph: Graph, values: str) -> str:
+    """Return the logarithm of the sigmoid, finite for all values."""
+    tail = graph.add("Exp", graph.add("Neg", graph.add("Abs", values)))
+    rest = graph.add("Log", graph.add("Add", tail, 1.0))
+    return graph.add("Sub", graph.add("Min", values, 0.0), rest)
+
+
 def erf(graph: Graph, values: str) -> str:
     """Return the error function of values."""
     size = graph.add("Min", graph.add("Abs", values), WHERE_ERF_IS_ONE)

@@ -17,6 +17,7 @@ from torch_binary_classifier.estimator.kinds import (
     medians_of,
     member_weights,
     networks,
+    tempering,
 )
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.network_kinds import (
@@ -24,7 +25,12 @@ from torch_binary_classifier.inference.network_kinds import (
     Kind,
     in_kinds,
 )
-from torch_binary_classifier.onnx_graph.activations import ACTIVATIONS, sigmoid
+from torch_binary_classifier.inference.tempering import Tempering
+from torch_binary_classifier.onnx_graph.activations import (
+    ACTIVATIONS,
+    log_sigmoid,
+    sigmoid,
+)
 from torch_binary_classifier.onnx_graph.graph import Graph
 
 Array = NDArray[Any]
@@ -54,6 +60,9 @@ def add_probability(
     kept, weights = _counting(networks(estimator), member_weights(estimator))
     rows, refused = _known_rows(graph, estimator, rows, kept[0])
     logits, overflown = _member_logits(graph, rows, kept)
+    own = tempering(estimator)
+    if own is not None:
+        logits, weights = _tempered(graph, logits, weights, own), np.ones(1)
     by_class = [_mean(graph, graph.add("Neg", logits), weights)]
     by_class.append(_mean(graph, logits, weights))
     probability = graph.add("Concat", *by_class, axis=1)
@@ -178,6 +187,30 @@ def _encoded(graph: Graph, rows: str, encoding: Encoding) -> str:
         if (vector != neutral).any():
             values = graph.add(operator, values, vector.astype(np.float64))
     return values
+
+
+def _tempered(
+    graph: Graph, logits: str, weights: NDArray[np.float64], own: Tempering
+) -> str:
+    """Return the tempered logit of the members' mean, (1, n_rows, 1)."""
+    if len(weights) > 1:
+        sides = [logits, graph.add("Neg", logits)]
+        above, below = (_log_mean(graph, side, weights) for side in sides)
+        logits = graph.add("Sub", above, below)
+    scaled = graph.add("Div", graph.add("Sub", logits, own.centre), own.temperature)
+    return graph.add("Add", scaled, own.centre)
+
+
+def _log_mean(graph: Graph, logits: str, weights: NDArray[np.float64]) -> str:
+    """Return the log of the members' mean of sigmoids, which no sigmoid rounds to 0."""
+    own = np.log(weights)[:, np.newaxis, np.newaxis]
+    logarithms = graph.add("Add", log_sigmoid(graph, logits), own)
+    # ReduceMax has its axes in another place from operator set 18 on.
+    each = [graph.add("Gather", logarithms, [k], axis=0) for k in range(len(weights))]
+    highest = graph.add("Max", *each)
+    sizes = graph.add("Exp", graph.add("Sub", logarithms, highest))
+    total = graph.add("ReduceSum", sizes, ROWS, keepdims=1)
+    return graph.add("Add", graph.add("Log", total), highest)
 
 
 def _mean(graph: Graph, logits: str, weights: NDArray[np.float64]) -> str:
