@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from torch_binary_classifier import wording
-from torch_binary_classifier.estimator.input_scale import (
-    LARGEST_COLUMN_RMS,
-    LARGEST_OFFSET,
-    LARGEST_RMS,
-    InputScale,
-    measure,
+from torch_binary_classifier.estimator.input_scale import InputScale, measure
+from torch_binary_classifier.estimator.unscaled_columns import (
+    LARGEST_MEAN_SIZE,
+    LARGEST_SIZE,
+    harmful,
 )
 from torch_binary_classifier.pictures.drawing import axes_for, label_of
 from torch_binary_classifier.pictures.steps import before_last
@@ -25,6 +24,8 @@ __all__ = ["InputScaleDisplay"]
 MOST_COLUMNS = 12
 LARGEST_SHOWN = 1e250  # beyond that an axis has no room for its margin
 MOST_TICKS_OF_A_SIDE = 3
+# So many deviations from 0 count in the order of columns as a size of e.
+FAR_OFFSET = 30.0
 
 
 class InputScaleDisplay:
@@ -82,9 +83,20 @@ class InputScaleDisplay:
     def worst(self) -> NDArray[np.intp]:
         """Return the columns, the furthest from unit scale first."""
         size = np.clip(self.scale.rms, np.finfo(float).tiny, LARGEST_SHOWN)
-        offset = np.minimum(self.scale.offset, 1e6) / LARGEST_OFFSET
+        offset = np.minimum(self.scale.offset, 1e6) / FAR_OFFSET
         distance = np.abs(np.log(size)) + offset
-        return np.lexsort((-distance, ~self.scale.off))
+        return np.lexsort((-distance, ~self.off))
+
+    @property
+    def off(self) -> NDArray[np.bool_]:
+        """Return which columns make training slow or let it fail."""
+        return harmful(self.scale)
+
+    @property
+    def large(self) -> NDArray[np.bool_]:
+        """Return which of them are too large; the others vary too little."""
+        is_large: NDArray[np.bool_] = self.off & (self.scale.rms >= 1)
+        return is_large
 
     @property
     def shown(self) -> NDArray[np.intp]:
@@ -223,11 +235,11 @@ class InputScaleDisplay:
 
     def _draw_columns(self) -> None:
         """Draw the mean and the deviation of every column."""
-        large, small = self.scale.large[self.shown], self.scale.small[self.shown]
+        off, large = self.off[self.shown], self.large[self.shown]
         kinds = {
-            "fine": (~large & ~small, "C0", "o"),
+            "fine": (~off, "C0", "o"),
             "too large": (large, "C3", "s"),
-            "too small": (small & ~large, "C1", "D"),
+            "too small": (off & ~large, "C1", "D"),
         }
         self.lines_ = {}
         mean, deviation = (
@@ -249,11 +261,10 @@ class InputScaleDisplay:
 
     def _n_of(self, kind: str) -> int:
         """Return how many columns of the table are of a kind."""
-        large, small = self.scale.large, self.scale.small
         kinds = {
-            "fine": ~self.scale.off,
-            "too large": large,
-            "too small": small & ~large,
+            "fine": ~self.off,
+            "too large": self.large,
+            "too small": self.off & ~self.large,
         }
         return int(kinds[kind].sum())
 
@@ -273,8 +284,8 @@ class InputScaleDisplay:
     def _limit(self) -> float:
         """Return the root mean square from which on a column is too large."""
         with np.errstate(over="ignore"):
-            together = np.sqrt(np.mean(self.scale.rms**2)) > LARGEST_RMS
-        return LARGEST_RMS if together else LARGEST_COLUMN_RMS
+            together = self.scale.rms.mean() > LARGEST_MEAN_SIZE
+        return LARGEST_MEAN_SIZE if together else LARGEST_SIZE
 
     def _labels(self) -> list[str]:
         """Return the names of the columns in the picture."""

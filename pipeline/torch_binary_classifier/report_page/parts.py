@@ -120,7 +120,7 @@ def inputs(subject: Subject) -> str:
     picture = drawn(
         display.plot, "Input scale", height=float(np.clip(1.4 + 0.19 * n_lines, 2, 3.8))
     )
-    off = display.scale.off
+    off = display.off
     told = "All columns lie where a network learns well."
     if off.any():
         told = f"{int(off.sum()):,} of {len(off):,} columns do not."
