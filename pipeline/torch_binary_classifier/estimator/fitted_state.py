@@ -131,6 +131,9 @@ def _keep_member_weights(
     unseen = None
     if n_kinds > 1 or out_of_folds or estimator.calibrate:
         unseen = _unseen(members, data, problem)
+    if estimator.calibrate:
+        # As it stays where a class has too few rows for any to be held out.
+        estimator.temperature_ = 1.0
     if unseen is not None:
         logits, rows = unseen[0], _at_prior(unseen[1], estimator, data)
         by_kind = _kind_weights(logits, rows)

@@ -28,7 +28,7 @@ def problems_of(
     going_on: bool,
 ) -> list[Problem]:
     """Return the problem of each kind of network, the seeds drawn."""
-    if estimator.calibrate and watched is None and not plan.early_stopping:
+    if estimator.calibrate and watched is None and estimator.early_stopping is False:
         msg = (
             "calibrate must be False where no rows are held out, got True. Set "
             "early_stopping=True or pass X_val."
