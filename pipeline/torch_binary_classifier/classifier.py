@@ -248,8 +248,8 @@ class TorchBinaryClassifier(
     logit_shift_ : float
         What is added to the networks' logits, in nats; only with ``prior_correction``.
     temperature_ : float
-        What logits, without ``logit_shift_``, are divided by; only with ``calibrate``. 1
-        where a class has too few rows for any to be held out.
+        What logits, without ``logit_shift_``, are divided by; only with ``calibrate``.
+        It is 1 where a class has too few rows for any to be held out.
     oof_decision_function_ : ndarray of shape (n_rows,)
         Logit of every training row by the networks that held it out, corrected and
         tempered like any other, nan for rows of weight 0; only with ``n_members > 1``
