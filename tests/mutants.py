@@ -150,7 +150,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "estimator/endings.py",
-        "elif not (watched or course.converged):",
+        "elif not (ended.is_watched or course.converged):",
         "elif not course.converged:",
         "tests/test_endings.py tests/test_classifier.py",
     ),

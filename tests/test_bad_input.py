@@ -34,6 +34,8 @@ BAD_VALUES = {
     "momentum": [-0.1, 1.1],
     "nesterovs_momentum": [0, None],
     "early_stopping": ["yes", 1],
+    "prior_correction": ["yes", 1, None],
+    "calibrate": ["yes", 1, None],
     "validation_fraction": [1, -0.1, 1.5, float("nan")],
     "beta_1": [-0.1, 1.0],
     "beta_2": [-0.1, 1.0],

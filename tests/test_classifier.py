@@ -860,7 +860,7 @@ class TestBatchNormalisation:
 class TestParameters:
     def test_get_and_set(self):
         model = TorchBinaryClassifier()
-        assert len(model.get_params()) == 35
+        assert len(model.get_params()) == 37
         values = {"alpha": 0.5, "n_members": 4, "hidden_layer_sizes": (3, 2)}
         found = model.set_params(**values).get_params()
         assert found | values == found

@@ -186,22 +186,28 @@ def test_results_without_estimators_are_refused():
 
 
 def test_the_worst_columns_come_first_with_their_names(rng, ax):
-    X = rng.normal(size=(50, 4)) * [1, 1000, 1, 0.01] + [0, 0, 0, 0]
-    frame = pd.DataFrame(X, columns=["a", "$big$", "b", "tiny"])
+    X = rng.normal(size=(50, 4)) * [1, 10_000, 1, 20]
+    frame = pd.DataFrame(X, columns=["a", "$big$", "b", "more"])
     display = InputScaleDisplay.from_data(frame, ax=ax)
-    assert [frame.columns[n] for n in display.worst[:2]] == ["$big$", "tiny"]
-    assert texts_of(ax.yaxis)[:2] == [r"\$big\$", "tiny"]
-    assert set(display.lines_) == {"fine", "too large", "too small"}
+    assert [frame.columns[n] for n in display.worst[:2]] == ["$big$", "more"]
+    assert texts_of(ax.yaxis)[:2] == [r"\$big\$", "more"]
+    assert set(display.lines_) == {"fine", "too large"}
     points = display.lines_["too large"].lines[0]
     np.testing.assert_allclose(points.get_xdata(), X[:, 1].mean())
     assert points.get_ydata().tolist() == [0]
     (bar,) = display.lines_["too large"].lines[2]
     ends = bar.get_segments()[0][:, 0]
     np.testing.assert_allclose(np.diff(ends), 2 * X[:, 1].std())
-    assert {"too large (1)", "too small (1)", "fine (2)"} <= set(labels(ax))
+    assert {"too large (1)", "fine (3)"} <= set(labels(ax))
 
 
-@pytest.mark.parametrize(("size", "limit"), [(1, 100), (50, 10)])
+def test_columns_that_all_vary_too_little_are_told(rng, ax):
+    display = InputScaleDisplay.from_data(rng.normal(size=(50, 2)) * 0.01, ax=ax)
+    assert set(display.lines_) == {"too small"}
+    assert "too small (2)" in labels(ax)
+
+
+@pytest.mark.parametrize(("size", "limit"), [(1, 3000), (100, 50)])
 def test_the_limit_is_the_one_that_holds_for_all_columns(rng, ax, size, limit):
     InputScaleDisplay.from_data(rng.normal(size=(50, 3)) * size, ax=ax)
     assert f"limit ±{limit}" in labels(ax)

@@ -31,11 +31,17 @@ def table(rng):
 
 
 @pytest.fixture
-def path(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_parts, "PART_ROWS", 250)
+def path(table, tmp_path):
     path = tmp_path / "new.parquet"
     pq.write_table(table, path, row_group_size=100, write_page_checksum=True)
     return path
+
+
+def parts_of(path):
+    """Return parts of three row groups, if all groups are as large as the first."""
+    metadata = pq.ParquetFile(path).metadata
+    n_bytes = metadata.row_group(0).total_byte_size if metadata.num_row_groups else 1
+    return open_table(path).parts(int(2.5 * n_bytes))
 
 
 def rows_of(parts, columns):
@@ -54,7 +60,7 @@ def rows_of(parts, columns):
 
 
 def test_parts_are_whole_row_groups_of_so_many_rows(path, table):
-    parts = list(open_table(path).parts())
+    parts = list(parts_of(path))
     assert [part.n_rows for part in parts] == [300, 300, 300, 100]
     assert [part.read_fraction for part in parts] == [0.3, 0.6, 0.9, 1.0]
     columns = ["text", "whole", "number"]
@@ -62,7 +68,7 @@ def test_parts_are_whole_row_groups_of_so_many_rows(path, table):
 
 
 def test_types_of_the_file_stay(path):
-    part = next(open_table(path).parts())
+    part = next(parts_of(path))
     chunk, _ = next(part.read(["whole", "text"], {"whole": pa.float64()}))
     kinds = [str(chunk.columns[name].type) for name in ("whole", "text")]
     assert kinds == ["int64", "string"]
@@ -74,7 +80,7 @@ def test_types_of_the_file_stay(path):
 def test_chunks_have_so_many_cells_and_rows(path, monkeypatch, n_columns, n_rows):
     monkeypatch.setattr(parquet_parts, "CHUNK_CELLS", 200)
     monkeypatch.setattr(parquet_parts, "CHUNK_ROWS", 128)
-    part = next(open_table(path).parts())
+    part = next(parts_of(path))
     columns = ["number", "whole", "text"][:n_columns]
     found = [chunk.n_rows for chunk, _ in part.read(columns, {})]
     # pyarrow may end a batch where a row group does.
@@ -91,7 +97,7 @@ def test_parts_are_read_in_one_thread_each(path, monkeypatch):
         return iter_batches(file, *arguments, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
-    parts = list(open_table(path).parts())
+    parts = list(parts_of(path))
     found = {}
 
     def read(part):
@@ -115,16 +121,16 @@ def test_digests_are_of_footer_and_row_groups(path, table):
     content = path.read_bytes()
     n_bytes = int.from_bytes(content[-8:-4], "little")
     footer = hashlib.sha256(content[-8 - n_bytes :]).hexdigest()
-    digests = [part.digest for part in open_table(path).parts()]
+    digests = [part.digest for part in parts_of(path)]
     assert digests[1] == hashlib.sha256(f"{footer}:3,4,5".encode()).hexdigest()
     pq.write_table(table.slice(1), path, row_group_size=100)
-    others = [part.digest for part in open_table(path).parts()]
+    others = [part.digest for part in parts_of(path)]
     assert not set(digests) & set(others)
 
 
 def test_pickled_parts_find_their_file(path, monkeypatch, table):
     monkeypatch.chdir(path.parent)
-    parts = list(open_table("new.parquet").parts())
+    parts = list(parts_of("new.parquet"))
     parts[0].place(7)
     packed = pickle.dumps(parts)
     assert len(packed) < 2000
@@ -135,7 +141,7 @@ def test_pickled_parts_find_their_file(path, monkeypatch, table):
 
 
 def test_a_file_that_was_replaced_is_noticed(path, table):
-    parts = list(open_table(path).parts())
+    parts = list(parts_of(path))
     pq.write_table(table.slice(1), path, row_group_size=100)
     match = r"new\.parquet must stay as it is while it is read, got another footer"
     with pytest.raises(TableError, match=match):
@@ -146,7 +152,7 @@ def test_a_file_that_was_replaced_is_noticed(path, table):
 
 
 def test_damaged_pages_are_noticed(path):
-    parts = list(open_table(path).parts())
+    parts = list(parts_of(path))
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(content)
@@ -155,7 +161,7 @@ def test_damaged_pages_are_noticed(path):
 
 
 def test_places_show_the_cells(path, table):
-    parts = list(open_table(path).parts())
+    parts = list(parts_of(path))
     for row in (301, 302, 599, 300, 450):
         place = parts[1].place(row)
         assert (place.line, place.byte_offset) == (None, None)
@@ -175,7 +181,7 @@ def test_places_show_what_json_does_not_know(tmp_path):
         index=[7],
     )
     pq.write_table(pa.Table.from_pandas(frame), path)
-    (part,) = open_table(path).parts()
+    (part,) = parts_of(path)
     assert part.place(0) == Place(
         None,
         None,
@@ -187,7 +193,7 @@ def test_places_show_what_json_does_not_know(tmp_path):
 def test_a_file_without_rows_has_no_parts(tmp_path):
     path = tmp_path / "new.parquet"
     pq.write_table(pa.table({"x": pa.array([], pa.float64())}), path)
-    assert list(open_table(path).parts()) == []
+    assert list(parts_of(path)) == []
 
 
 def test_empty_row_groups_belong_to_a_part(tmp_path):
@@ -196,10 +202,10 @@ def test_empty_row_groups_belong_to_a_part(tmp_path):
     with pq.ParquetWriter(path, schema) as writer:
         for n_rows in (0, 3, 0, 2, 0):
             writer.write_table(pa.table({"whole": np.arange(n_rows)}))
-    (part,) = open_table(path).parts()
+    (part,) = parts_of(path)
     assert (part.n_rows, rows_of_one(part)) == (5, [0, 1, 2, 0, 1])
 
 
 def test_rows_are_counted_with_no_column(path):
-    part = next(open_table(path).parts())
+    part = next(parts_of(path))
     assert sum(chunk.n_rows for chunk, _ in part.read([], {})) == 300

@@ -201,17 +201,9 @@ class RowScorer:
             If a column as a whole is of a type that cannot be what the model needs,
             or the model refuses rows together of which it refuses none alone.
         """
-        return _joined(chunk, [self._slice(part) for part in self._slices(chunk)])
-
-    def _slices(self, chunk: Chunk) -> Iterator[Chunk]:
-        """Yield the rows in runs that are scored at once; one run if there are none."""
-        width = max(1, len(self.expected.columns.columns))
-        n_rows = max(1, min(SLICE_ROWS, SLICE_CELLS // width))
-        if chunk.n_rows <= n_rows:
-            yield chunk
-            return
-        for start in range(0, chunk.n_rows, n_rows):
-            yield chunk.taken(slice(start, start + n_rows))
+        return _joined(
+            chunk, [self._slice(part) for part in _slices(chunk, self.expected)]
+        )
 
     def _slice(self, chunk: Chunk) -> ScoredRows:
         """Return the scores of some rows at once."""
@@ -318,6 +310,17 @@ class RowScorer:
             if logits is not None:
                 logits[places] = found.logits
         return scores
+
+
+def _slices(chunk: Chunk, expected: Expected) -> Iterator[Chunk]:
+    """Yield the rows in runs that are scored at once; one run if there are none."""
+    width = max(1, len(expected.columns.columns))
+    n_rows = max(1, min(SLICE_ROWS, SLICE_CELLS // width))
+    if chunk.n_rows <= n_rows:
+        yield chunk
+        return
+    for start in range(0, chunk.n_rows, n_rows):
+        yield chunk.taken(slice(start, start + n_rows))
 
 
 def _check_option(name: str, value: object, allowed: Sequence[str]) -> None:
