@@ -308,15 +308,24 @@ class TestCalibrate:
         found, expected = (one.predict_proba(X) for one in (weighted, repeated))
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
 
-    @pytest.mark.parametrize("given", [{"early_stopping": False}, {"n_members": 2}])
-    def test_without_rows_held_out_is_refused(self, given):
+    def test_without_rows_held_out_is_refused(self):
         X, y = np.arange(12.0).reshape(6, 2) / 6, np.array([0, 1, 1, 1, 1, 1])
         sentence = (
             "^calibrate must be False where no rows are held out, got True. Set "
             r"early_stopping=True or pass X_val\.$"
         )
         with pytest.raises(ValueError, match=sentence):
-            TorchBinaryClassifier(calibrate=True, **given).fit(X, y)
+            TorchBinaryClassifier(calibrate=True, early_stopping=False).fit(X, y)
+
+    def test_class_of_one_row_leaves_scores_as_they_are(self, rng):
+        X, y = rng.normal(size=(12, 2)), np.arange(12) == 3
+        clf = TorchBinaryClassifier(**SOON | {"n_members": 2, "random_state": 0})
+        plain, asked = (
+            clone(clf).set_params(calibrate=calibrate).fit(X, y)
+            for calibrate in (False, True)
+        )
+        assert asked.temperature_ == 1
+        np.testing.assert_array_equal(asked.predict_proba(X), plain.predict_proba(X))
 
     def test_is_not_for_streams(self, rare):
         clf = network(calibrate=True)

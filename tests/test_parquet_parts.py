@@ -202,7 +202,7 @@ def test_empty_row_groups_belong_to_a_part(tmp_path):
     with pq.ParquetWriter(path, schema) as writer:
         for n_rows in (0, 3, 0, 2, 0):
             writer.write_table(pa.table({"whole": np.arange(n_rows)}))
-    (part,) = parts_of(path)
+    (part,) = open_table(path).parts()
     assert (part.n_rows, rows_of_one(part)) == (5, [0, 1, 2, 0, 1])
 
 
