@@ -35,7 +35,13 @@ def data(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
 @pytest.mark.parametrize("name", ["scored", "scored.csv", "scored.parquet"])
-@pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "new"])
+@pytest.mark.parametrize(
+    "is_there",
+    [
+        pytest.param(True, marks=pytest.mark.slow, id="replaced"),
+        pytest.param(False, id="new"),
+    ],
+)
 def test_nth_operation_fails(
     model, data, tmp_path, monkeypatch, number, name, is_there
 ):
