@@ -80,7 +80,7 @@ ROOMS = {
         ours=("wording", "interface", "estimator"), others=("numpy", "sklearn")
     ),
     "report_page": Room(
-        ours=("wording", "schemas", "persistence", "pictures"),
+        ours=("wording", "estimator", "schemas", "persistence", "pictures"),
         others=("numpy", "sklearn"),
     ),
     "preparation": Room(ours=("tables",), others=("numpy", "pyarrow", "sklearn")),

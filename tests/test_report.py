@@ -377,10 +377,10 @@ def test_a_loaded_model_tells_what_its_file_says(network, unseen, tmp_path):
 
 @pytest.mark.usefixtures("undrawn")
 def test_findings_of_the_fit_are_shown(network, unseen, tmp_path):
-    class Finding:
-        message = "The loss <rose>."
-
-    network[-1].fit_report_ = [Finding(), "As text."]
+    network[-1].fit_report_ = [
+        {"what": what, "message": message, "figures": {}}
+        for what, message in (("diverging", "The loss <rose>."), ("gap", "As text."))
+    ]
     try:
         report(network, *unseen, tmp_path / "report.html")
     finally:

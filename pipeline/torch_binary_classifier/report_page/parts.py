@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from torch_binary_classifier import wording
+from torch_binary_classifier.estimator.fit_report import report_lines
 from torch_binary_classifier.pictures.drawing import label_of
 from torch_binary_classifier.pictures.input_scale import InputScaleDisplay
 from torch_binary_classifier.pictures.loss_curve import LossCurveDisplay
@@ -173,8 +174,7 @@ def findings(subject: Subject) -> str:
     str
         HTML; nothing for a model without a ``fit_report_``, or with an empty one.
     """
-    found: Sequence[Any] = getattr(last_of(subject.model), "fit_report_", None) or []
-    messages = [getattr(one, "message", one) for one in found]
+    messages = report_lines(last_of(subject.model))
     items = "\n".join(f"<li>{escaped(message)}</li>" for message in messages)
     return section("Findings of the fit", f"<ul>\n{items}\n</ul>" if items else "")
 
