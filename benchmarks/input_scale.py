@@ -213,20 +213,7 @@ def best_column(numbers: Numbers) -> int:
 
 # The plain one is one network of (100,) as MLPClassifier trains it.
 MODELS: dict[str, dict[str, Any]] = {
-    "plain": {
-        "hidden_layer_sizes": (100,),
-        "activation": "relu",
-        "alpha": 0.0001,
-        "batch_size": 200,
-        "learning_rate_init": 0.001,
-        "early_stopping": False,
-        "n_iter_no_change": 10,
-        "dropout": 0.0,
-        "encoding": None,
-        "input_factors": False,
-        "weight_average": 0.0,
-        "n_members": 1,
-    },
+    "plain": arena.MLP,
     "stopped": {},
     "default": {},
     "piecewise": {"encoding": "piecewise"},

@@ -1,5 +1,7 @@
 """Small seeded data that many test modules share."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,3 +72,24 @@ def run(capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Return a client of two worker processes that are reached over TCP."""
+    distributed = pytest.importorskip("distributed")
+    environment = dict(os.environ)  # in which it sets the workers' number of threads
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            protocol="tcp://",
+            dashboard_address=None,
+        ) as started,
+        distributed.Client(started) as client,
+    ):
+        yield client
+    os.environ.clear()
+    os.environ.update(environment)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from broken_csv import CITIES, KINDS, SCHEMA, broken_csv
-from conftest import scored
+from scored_tables import scored
 from torch_binary_classifier import load, save, score_table
 from torch_binary_classifier.preparation import TimesAsNumbers
 from torch_binary_classifier.tables import csv_rows

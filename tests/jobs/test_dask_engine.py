@@ -7,31 +7,10 @@ import time
 
 import pytest
 
-from conftest import people
+from scored_tables import people
 from torch_binary_classifier import load, score_table
 
 PARTS = {"part_bytes": 3_000, "max_bad_records": 5, "keep": ["id"]}
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Return a client of two worker processes that are reached over TCP."""
-    distributed = pytest.importorskip("distributed")
-    environment = dict(os.environ)  # in which it sets the workers' number of threads
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tcp://",
-            dashboard_address=None,
-        ) as started,
-        distributed.Client(started) as client,
-    ):
-        yield client
-    os.environ.clear()
-    os.environ.update(environment)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from conftest import digest, people
 from failing_disk import FailingDisk
+from scored_tables import digest, people
 from torch_binary_classifier import OutputError, score_table
 from torch_binary_classifier.cli.main import main
 

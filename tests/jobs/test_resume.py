@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from conftest import digest, people, scored
+from scored_tables import digest, people, scored
 from torch_binary_classifier import OutputError, TableError, load, score_table
 from torch_binary_classifier.jobs.place import OutputPlace
 

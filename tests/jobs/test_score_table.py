@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from conftest import people, scored
+from scored_tables import people, scored
 from torch_binary_classifier import OutputError, TableError, score_table
 
 INPUTS = ["age", "pulse", "city"]

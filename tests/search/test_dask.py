@@ -11,27 +11,6 @@ from searches import ALPHAS, assert_same, pipe, search
 from torch_binary_classifier import batched_fits
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Return a client of two worker processes that are reached over TCP."""
-    distributed = pytest.importorskip("distributed")
-    environment = dict(os.environ)  # in which it sets the workers' number of threads
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tcp://",
-            dashboard_address=None,
-        ) as started,
-        distributed.Client(started) as client,
-    ):
-        yield client
-    os.environ.clear()
-    os.environ.update(environment)
-
-
 @pytest.mark.filterwarnings("ignore")
 class TestDask:
     def test_cluster_gives_the_same_bits(self, cluster, table, companies):

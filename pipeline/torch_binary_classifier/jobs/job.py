@@ -118,27 +118,28 @@ class Job:
             If the output cannot be written, or is that of another job.
         """
         with locked(self.place):
-            if self._is_finished(rules):
-                return self._finished()
+            success = self._success_of_before(rules)
+            if success is not None:
+                return self._finished(success)
             self._begin(rules)
             return self._scored(engine, rules, report)
 
-    def _is_finished(self, rules: Rules) -> bool:
-        """Return whether the output is there already, or refuse one of another job."""
+    def _success_of_before(self, rules: Rules) -> dict[str, Any] | None:
+        """Return what is said of an output that is there; refuse another job's."""
         success, begun = read_success(self.place), read_json(self.place.plan)
         if rules.restart:
             _check_replaceable(self.place, success)
         elif success is not None and success["plan"] == self.plan:
             check_finished(self.place, success)
             clear_work(self.place)
-            return True
+            return success
         elif begun is not None:
             self._check_same(begun, f"what {self.place.work} was begun with")
         elif success is not None:
             self._check_same(success["plan"], "what it was written with")
         else:
             _check_absent(self.place)
-        return False
+        return None
 
     def _begin(self, rules: Rules) -> None:
         """Make room for the work, and write down what it is."""
@@ -157,9 +158,8 @@ class Job:
             msg = f"{self.place.out} must be for {words}, got {'; '.join(found)}. "
             raise OutputError(msg + ANEW)
 
-    def _finished(self) -> ScoreSummary:
+    def _finished(self, success: dict[str, Any]) -> ScoreSummary:
         """Return what was done before, if the input is still the same."""
-        success = read_success(self.place) or {}
         known = iter(success["parts"])
         for task, _ in self._tasks():
             part: dict[str, Any] = next(known, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -231,14 +231,17 @@ def _job(
     for file in files:
         scorer.check_types(file.types(), file.path)
     kept = kept_types(files, settings.keep)
-    output = _output_schema(files, settings, scorer)
+    output = _output_schema(files, kept, settings, scorer)
     parts = PartScorer(place, scorer, tuple(kept), output)
     made = plan(model, paths, settings, schema, place.suffix)
     return Job(place, made, files, expected, parts, settings.part_bytes)
 
 
 def _output_schema(
-    files: Sequence[InputFile], settings: Settings, scorer: RowScorer
+    files: Sequence[InputFile],
+    kept: Mapping[str, Any],
+    settings: Settings,
+    scorer: RowScorer,
 ) -> Any:
     """Return names and types of the output's columns."""
     added = [
@@ -248,6 +251,6 @@ def _output_schema(
         *([("logit", pa.float64())] if settings.logit else []),
         ("prediction", scorer.label_type),
     ]
-    kept = kept_columns(files[0].table, settings.keep)
-    check_kept(kept, [name for name, _ in added])
-    return pa.schema([*kept_types(files, settings.keep).items(), *added])
+    names = kept_columns(files[0].table, settings.keep)
+    check_kept(names, [name for name, _ in added])
+    return pa.schema([*kept.items(), *added])
