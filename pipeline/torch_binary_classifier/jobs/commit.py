@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.jobs.part_scorer import ROW
 from torch_binary_classifier.jobs.place import SUCCESS, OutputPlace, clear_work
 from torch_binary_classifier.jobs.record import (
+    HashedFile,
     PartRecord,
     digest_of,
     read_json,
@@ -24,41 +26,116 @@ from torch_binary_classifier.persistence.replacement import (
     telling,
     written_file,
 )
-from torch_binary_classifier.tables.writing import csv_header, open_writer
+from torch_binary_classifier.tables.writing import (
+    ByteSink,
+    RowWriter,
+    csv_header,
+    open_writer,
+)
 
-__all__ = ["check_finished", "commit", "read_success"]
+__all__ = ["Output", "check_finished", "read_success"]
 
 
-def commit(
-    place: OutputPlace,
-    success: Mapping[str, Any],
-    records: Sequence[PartRecord],
-    schema: Any,
-) -> None:
-    """Bring the output of a job to its place.
+class Output:
+    """The output of a job: takes in part after part, and appears at the end.
+
+    Parts of one file are put together while others are scored.
 
     Parameters
     ----------
     place : OutputPlace
         Where the parts lie, and where the output goes.
-    success : mapping
-        What is to be said of the output, beside its own digests.
-    records : sequence of PartRecord
-        All parts, in order.
     schema : pyarrow.Schema
         Names and types of the output's columns.
 
     Raises
     ------
     OutputError
-        If a file cannot be written. The next attempt begins here again.
+        From any method, if a file cannot be written. The next attempt begins again
+        with the first part.
     """
-    told = {**success, "parts": [_told(record) for record in records]}
-    if place.suffix:
-        _commit_file(place, told, records, schema)
-    else:
-        _commit_folder(place, told, records, schema)
-    clear_work(place)
+
+    def __init__(self, place: OutputPlace, schema: Any) -> None:
+        self._place = place
+        self._schema = schema
+        self._records: list[PartRecord] = []
+        self._open = contextlib.ExitStack()
+        self._file: HashedFile | None = None
+        self._writer: RowWriter | None = None
+
+    def __enter__(self) -> Output:
+        suffix = self._place.suffix
+        if suffix:
+            file = self._open.enter_context(replaced_file(self._place.out))
+            self._file = HashedFile(file)
+        with self._given_up_if_failing():
+            if self._file is not None and suffix == ".csv":
+                self._file.write(csv_header(self._schema))
+            elif self._file is not None:
+                writer = open_writer(self._file, suffix, self._schema, ascending=(ROW,))
+                self._writer = self._open.enter_context(writer)
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is not None:
+            self._give_up()
+
+    def add(self, record: PartRecord) -> None:
+        """Take in the next part.
+
+        Parameters
+        ----------
+        record : PartRecord
+            What is known of it.
+        """
+        self._records.append(record)
+        path = self._place.part(record.number)
+        with telling(self._place.out):
+            if self._writer is not None:
+                for batch in _batches(path):
+                    self._writer.write(batch)
+            elif self._file is not None:
+                _append(self._file, path)
+
+    def commit(self, success: Mapping[str, Any]) -> None:
+        """Let the output appear.
+
+        Parameters
+        ----------
+        success : mapping
+            What is to be said of the output, beside its own digests.
+        """
+        told = {**success, "parts": [_told(record) for record in self._records]}
+        if self._file is None:
+            _commit_folder(self._place, told, self._records, self._schema)
+        else:
+            self._commit_file(self._file, told)
+        clear_work(self._place)
+
+    def _commit_file(self, file: HashedFile, told: dict[str, Any]) -> None:
+        """Let one file appear, and say last that it is whole."""
+        place = self._place
+        with telling(place.out):
+            place.success.unlink(missing_ok=True)
+        _write_rejects(place, place.rejects, self._records)
+        self._open.close()
+        written = {"name": place.out.name, "sha256": file.digest}
+        write_json(place.success, told | {"files": [written]}, place.out)
+
+    @contextlib.contextmanager
+    def _given_up_if_failing(self) -> Iterator[None]:
+        """Leave nothing behind if the block fails."""
+        try:
+            with telling(self._place.out):
+                yield
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Remove the file that is not whole."""
+        # No OSError, or a failure to read the input would be told as one of this file.
+        self._open.__exit__(GeneratorExit, GeneratorExit(), None)
 
 
 def _told(record: PartRecord) -> dict[str, Any]:
@@ -71,25 +148,6 @@ def _told(record: PartRecord) -> dict[str, Any]:
         "rows_rejected": record.n_rejected,
         "input_digest": record.input_digest,
     }
-
-
-def _commit_file(
-    place: OutputPlace,
-    success: dict[str, Any],
-    records: Sequence[PartRecord],
-    schema: Any,
-) -> None:
-    """Put the parts together into one file, and say last that it is whole."""
-    with telling(place.out):
-        place.success.unlink(missing_ok=True)
-    _write_rejects(place, place.rejects, records)
-    with replaced_file(place.out) as file:
-        if place.suffix == ".csv":
-            _write_csv(file, place, records, schema)
-        else:
-            _write_parquet(file, place, records, schema)
-    written = {"name": place.out.name, "sha256": digest_of(place.out)}
-    write_json(place.success, success | {"files": [written]}, place.out)
 
 
 def _commit_folder(
@@ -146,25 +204,6 @@ def _write_rejects(
             _append(file, place.part_rejects(number))
 
 
-def _write_csv(
-    file: BinaryIO, place: OutputPlace, records: Sequence[PartRecord], schema: Any
-) -> None:
-    """Write the names, and all parts behind each other."""
-    file.write(csv_header(schema))
-    for record in records:
-        _append(file, place.part(record.number))
-
-
-def _write_parquet(
-    file: BinaryIO, place: OutputPlace, records: Sequence[PartRecord], schema: Any
-) -> None:
-    """Encode the rows of all parts."""
-    with open_writer(file, place.suffix, schema, ascending=(ROW,)) as writer:
-        for record in records:
-            for batch in _batches(place.part(record.number)):
-                writer.write(batch)
-
-
 def _batches(path: Path) -> Iterator[Any]:
     """Yield the rows of an Arrow file."""
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
@@ -172,7 +211,7 @@ def _batches(path: Path) -> Iterator[Any]:
             yield reader.get_batch(position)
 
 
-def _append(file: BinaryIO, path: Path) -> None:
+def _append(file: ByteSink, path: Path) -> None:
     """Write the content of one file behind that of another."""
     with path.open("rb") as part:
         shutil.copyfileobj(part, file, 1 << 20)

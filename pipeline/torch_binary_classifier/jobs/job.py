@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch_binary_classifier.exceptions import GapWarning, OutputError, TableError
-from torch_binary_classifier.jobs.commit import check_finished, commit, read_success
+from torch_binary_classifier.jobs.commit import Output, check_finished, read_success
 from torch_binary_classifier.jobs.engines import Done, Engine
 from torch_binary_classifier.jobs.inputs import InputFile
 from torch_binary_classifier.jobs.limit import BadRecordLimit
@@ -187,22 +187,29 @@ class Job:
         self, engine: Engine, rules: Rules, report: Report | None
     ) -> ScoreSummary:
         """See all parts done, and bring the output to its place."""
+        with Output(self.place, self.scorer.schema) as output:
+            try:
+                summary = self._seen_done(engine, rules, output, report)
+            except BaseException:
+                clear_if_empty(self.place)
+                raise
+            output.commit(_success(self.plan, summary))
+        return summary
+
+    def _seen_done(
+        self, engine: Engine, rules: Rules, output: Output, report: Report | None
+    ) -> ScoreSummary:
+        """See all parts done, and return what they hold."""
         taken = _Taken(self, rules.limit)
         scorer = replace(self.scorer, limit=rules.limit.of_part)
-        try:
-            # The summary tells of gaps, for all rows at once.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", GapWarning)
-                for one in engine.done(taken.left(self._tasks()), scorer):
-                    taken.add(one, report)
-            summary = taken.summary()
-            if rules.fail_on_drift and summary.drift:
-                raise TableError(_drift_message(summary))
-        except BaseException:
-            clear_if_empty(self.place)
-            raise
-        success = _success(self.plan, summary)
-        commit(self.place, success, taken.records, self.scorer.schema)
+        # The summary tells of gaps, for all rows at once.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GapWarning)
+            for one in engine.done(taken.left(self._tasks()), scorer):
+                output.add(taken.added(one, report))
+        summary = taken.summary()
+        if rules.fail_on_drift and summary.drift:
+            raise TableError(_drift_message(summary))
         return summary
 
     @property
@@ -245,7 +252,7 @@ class _Taken:
         _check_rows(task, record.source, record.first_row, record.input_digest)
         return record if record.is_kept(place) else None
 
-    def add(self, one: Done, report: Report | None) -> None:
+    def added(self, one: Done, report: Report | None) -> PartRecord:
         """Take in a part, unless too many records were rejected by now."""
         if isinstance(one, RejectedPart):
             n_bad = self.n_rejected + one.n_rejected
@@ -258,6 +265,7 @@ class _Taken:
             self._check_limit()
         if report is not None:
             report(self.n_rows, self.fractions[len(self.records) - 1])
+        return one
 
     def summary(self) -> ScoreSummary:
         """Return what was found, unless too large a share was rejected."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from torch_binary_classifier.jobs.place import OutputPlace
-from torch_binary_classifier.jobs.record import PartRecord, write_json
+from torch_binary_classifier.jobs.record import HashedFile, PartRecord, write_json
 from torch_binary_classifier.persistence.replacement import written_file
 from torch_binary_classifier.scoring.counts import ColumnCounts, merged_counts
 from torch_binary_classifier.scoring.row_scorer import RowScorer, ScoredRows
@@ -117,7 +116,7 @@ class PartScorer:
         path = self.place.part(task.number)
         try:
             with written_file(path, self.place.out) as file:
-                hashed = _HashedFile(file)
+                hashed = HashedFile(file)
                 suffix = self.place.part_suffix
                 with open_writer(
                     hashed, suffix, self.schema, ascending=(ROW,)
@@ -234,42 +233,8 @@ class _Rejects:
             return ""
         path = place.part_rejects(self._found.task.number)
         with written_file(path, place.out) as file:
-            hashed = _HashedFile(file)
+            hashed = HashedFile(file)
             for bad in self._found.bad:
                 line = json.dumps(self.plain(bad), ensure_ascii=False)
                 hashed.write(line.encode("utf-8", "backslashreplace") + b"\n")
         return hashed.digest
-
-
-class _HashedFile:
-    """A file that knows the digest of what was written to it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._hash = hashlib.sha256()
-        self.n_bytes = 0
-        self.closed = False
-
-    @property
-    def digest(self) -> str:
-        """Return the SHA-256 of all that was written."""
-        return self._hash.hexdigest()
-
-    def write(self, content: Any) -> int:
-        """Write some bytes."""
-        self._file.write(content)
-        self._hash.update(content)
-        n_bytes = memoryview(content).nbytes
-        self.n_bytes += n_bytes
-        return n_bytes
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self.n_bytes
-
-    def flush(self) -> None:
-        """Leave it to the file's owner to flush it, once."""
-
-    def close(self) -> None:
-        """Leave it to the file's owner to close it."""
-        self.closed = True

@@ -7,13 +7,20 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from torch_binary_classifier.jobs.place import OutputPlace
 from torch_binary_classifier.persistence.replacement import telling, written_file
 from torch_binary_classifier.scoring.counts import ColumnCounts
 
-__all__ = ["PartRecord", "digest_of", "read_json", "read_record", "write_json"]
+__all__ = [
+    "HashedFile",
+    "PartRecord",
+    "digest_of",
+    "read_json",
+    "read_record",
+    "write_json",
+]
 
 READ_BYTES = 1 << 20
 
@@ -83,6 +90,46 @@ class PartRecord:
         return digest_of(place.part(self.number)) == self.digest and (
             not self.rejects_digest or digest_of(rejects) == self.rejects_digest
         )
+
+
+class HashedFile:
+    """A file that knows the digest of what was written to it.
+
+    Parameters
+    ----------
+    file : binary file
+        Where the bytes go; it stays open.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.n_bytes = 0
+        self.closed = False
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of all that was written."""
+        return self._hash.hexdigest()
+
+    def write(self, content: Any) -> int:
+        """Write some bytes."""
+        self._file.write(content)
+        self._hash.update(content)
+        n_bytes = memoryview(content).nbytes
+        self.n_bytes += n_bytes
+        return n_bytes
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.n_bytes
+
+    def flush(self) -> None:
+        """Leave it to the file's owner to flush it, once."""
+
+    def close(self) -> None:
+        """Leave it to the file's owner to close it."""
+        self.closed = True
 
 
 def read_record(path: Path) -> PartRecord | None:

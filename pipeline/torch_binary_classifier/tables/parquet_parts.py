@@ -21,13 +21,15 @@ from torch_binary_classifier.wording import one_line
 
 __all__ = ["ParquetPart", "decoded", "opened_parquet", "parquet_parts"]
 
-# A chunk has 10 MB of float64, but no more rows than are scored well at a time.
-CHUNK_ROWS = 1 << 16
+# A chunk has 5 MB of float64, but no more rows than are scored at a time: memory that
+# is used again costs less than memory that is taken from the system.
+CHUNK_ROWS = 1 << 15
 CHUNK_CELLS = 20 * CHUNK_ROWS
 # How many rows are looked through at a time for one of them.
 SHOWN_ROWS = 1 << 10
 
-BUFFER_BYTES = 1 << 20
+# Read at a time of each column.
+BUFFER_BYTES = 1 << 18
 # The end of a file: how long its footer is in four bytes, and four of a mark.
 TAIL_BYTES = 8
 
