@@ -1,5 +1,6 @@
 """Jobs that end before they are done, and those that come after them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,9 +71,39 @@ def test_parts_that_were_damaged_are_scored_anew(model, data, tmp_path):
     part.write_bytes(part.read_bytes()[:-1])
     OutputPlace(out).part_record(2).write_text("{")
     score_table(model, data, out, **PARTS)
-    assert digest(out).replace("whole", "") != ""
     for path in whole.iterdir():
         assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_a_kill_left_beside_the_output_is_removed(model, data, tmp_path):
+    out = tmp_path / "scored.csv"
+    begin(model, data, out)
+    success = OutputPlace(out).success.name
+    left = [
+        tmp_path / f".{name}.{'0' * 16}.tmp" for name in (out.name, success, "other")
+    ]
+    for path in left:
+        path.touch()
+    score_table(model, data, out, **PARTS)
+    assert [path.exists() for path in left] == [False, False, True]
+
+
+@pytest.mark.parametrize("read", ["read_bytes", "open"])
+def test_part_that_cannot_be_read_is_told_so(model, data, tmp_path, monkeypatch, read):
+    out = tmp_path / "scored"
+    begin(model, data, out)
+    record = OutputPlace(out).part_record(1)
+    unreadable = record if read == "read_bytes" else OutputPlace(out).part(1)
+    found = getattr(Path, read)
+
+    def fail(path, *given, **named):
+        if path == unreadable:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return found(path, *given, **named)
+
+    monkeypatch.setattr(Path, read, fail)
+    with pytest.raises(OutputError, match=r"must be readable, got Input/output error"):
+        score_table(model, data, out, **PARTS)
 
 
 @pytest.mark.parametrize("is_finished", [False, True])

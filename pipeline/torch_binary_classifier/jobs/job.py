@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -148,6 +149,7 @@ class Job:
         make_work(self.place)
         for folder in self.place.folders:
             remove_leftovers(folder)
+        remove_leftovers(self.place.success.parent, re.escape(self.place.success.name))
         if read_json(self.place.plan) is None:
             write_json(self.place.plan, self.plan, self.place.out)
 

@@ -153,7 +153,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
     dict or None
         Its content.
     """
-    with telling(path), contextlib.suppress(FileNotFoundError, ValueError):
+    with (
+        telling(path, "be readable"),
+        contextlib.suppress(FileNotFoundError, ValueError),
+    ):
         found = json.loads(path.read_bytes())
         return found if isinstance(found, dict) else None
     return None
@@ -169,7 +172,7 @@ def write_json(path: Path, plain: Any, out: Path) -> None:
 def digest_of(path: Path) -> str | None:
     """Return the SHA-256 of a file; None if there is none."""
     found = hashlib.sha256()
-    with telling(path):
+    with telling(path, "be readable"):
         try:
             with path.open("rb") as file:
                 while content := file.read(READ_BYTES):

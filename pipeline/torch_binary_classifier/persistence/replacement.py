@@ -170,13 +170,15 @@ def _check_room(path: str | os.PathLike[str], folder: Path, n_bytes: int) -> Non
 
 
 @contextlib.contextmanager
-def telling(path: str | os.PathLike[str]) -> Iterator[None]:
+def telling(path: str | os.PathLike[str], rule: str = "be writable") -> Iterator[None]:
     """Translate what the system says of a path.
 
     Parameters
     ----------
     path : str or path
         How the message names it.
+    rule : str, default="be writable"
+        What it must be.
 
     Yields
     ------
@@ -193,7 +195,7 @@ def telling(path: str | os.PathLike[str]) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        msg = f"{path} must be writable, got {error.strerror or error}."
+        msg = f"{path} must {rule}, got {error.strerror or error}."
         raise OutputError(msg) from error
 
 
