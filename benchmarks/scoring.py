@@ -391,7 +391,7 @@ def main() -> int:
     if options.quick:
         options.rows, options.repeats = 100_000, 1
     if options.memory:
-        print(json.dumps(score_under_limit((10 if options.quick else 400) * MB)))
+        print(json.dumps(score_under_limit((100 if options.quick else 400) * MB)))
         return 0
     facts = arena.machine_facts()
     records = compare(options)

@@ -23,7 +23,7 @@ __all__ = ["InputScaleDisplay"]
 
 MOST_COLUMNS = 12
 LARGEST_SHOWN = 1e250  # beyond that an axis has no room for its margin
-MOST_TICKS_OF_A_SIDE = 3
+MOST_TICKS_OF_A_SIDE = 2
 # So many deviations from 0 count in the order of columns as a size of e.
 FAR_OFFSET = 30.0
 
