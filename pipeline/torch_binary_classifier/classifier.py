@@ -45,6 +45,7 @@ from torch_binary_classifier.estimator.training_data import (
 )
 from torch_binary_classifier.interface.fitted import Course, FittedMembers
 from torch_binary_classifier.interface.problem import Problem, WeightedRows
+from torch_binary_classifier.interface.watching import Watcher, present_watcher
 from torch_binary_classifier.registration import register_backend
 
 if TYPE_CHECKING:
@@ -256,9 +257,9 @@ class TorchBinaryClassifier(
         and ``early_stopping``.
     fit_report_ : list of dict
         What is to be said of the last ``fit``: ``what`` ("still_falling",
-        "diverging", "plateau", "constant", "worse_than_prior", "dead_units" or
-        "gap"), a ``message`` with the next step, and the ``figures``. Empty where all
-        is well.
+        "diverging", "plateau", "constant", "worse_than_prior", "dead_units", "gap" or
+        "interrupted"), a ``message`` with the next step, and the ``figures``. Empty
+        where all is well.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
     input_scale_ : dict of str to ndarray
@@ -614,10 +615,11 @@ class TorchBinaryClassifier(
         # together with others. A run that goes on has no company, nor has one with
         # callbacks, which could end it.
         trainer = None if going_on or audience is not None else thread_trainer()
-        if audience is None and (self.verbose != 1 or trainer is not None):
+        others = self._watchers() if trainer is None else []
+        if audience is None and not others:
             return keep(self, data, problems, _trained(problems, trainer))
         with fit_task(audience) as task:
-            found = self._train_watched(data, problems, task, going_on=going_on)
+            found = self._train_watched(data, problems, task, others, going_on=going_on)
             course = keep(self, data, problems, found)
             if task is not None:
                 task.close(dict(vars(self)))
@@ -643,6 +645,7 @@ class TorchBinaryClassifier(
         data: TrainingData,
         problems: Sequence[Problem],
         task: FitTask | None,
+        others: Sequence[Watcher],
         *,
         going_on: bool,
     ) -> list[FittedMembers]:
@@ -654,11 +657,17 @@ class TorchBinaryClassifier(
             keep(copied, data, problems, found)
             return copied.__dict__
 
-        lines = EpochLines() if self.verbose == 1 else None
-        watchers = Watchers(task, lines, state_of)
-        found = train_watched(problems, watchers)
-        watchers.finish()
+        found = train_watched(problems, Watchers(task, others, state_of))
+        for one in others:
+            if isinstance(one, EpochLines):
+                one.finish()
         return found
+
+    def _watchers(self) -> list[Watcher]:
+        """Return who is told of epochs, beside callbacks."""
+        watcher = present_watcher()
+        others: list[Watcher] = [] if watcher is None else [watcher]
+        return [EpochLines(), *others] if self.verbose == 1 else others
 
 
 def _trained(

@@ -18,8 +18,7 @@ def warn_of_ending(estimator: Any, ended: Ended, report: Sequence[Finding]) -> N
     course = ended.course
     if course.interrupted:
         warnings.warn(
-            f"Training was interrupted by the user after {course.n_iter} epochs. "
-            "The weights that it had by then are kept.",
+            report[0]["message"],
             UserWarning,
             stacklevel=3,
         )

@@ -21,6 +21,8 @@ from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.wording import shown
 
 Finding = dict[str, Any]
+# What a finding is of a training that was ended from outside.
+INTERRUPTED = "interrupted"
 
 # Above this multiple of the prior's loss, and so many nats, a training has diverged.
 # Trainings of few epochs end at up to 1.7 times the prior's loss, and the best epoch
@@ -101,7 +103,7 @@ def report_of(estimator: Any, rows: NDArray[Any], ended: Ended) -> list[Finding]
         Empty where all is well.
     """
     if ended.course.interrupted:
-        return []
+        return [_interrupted(estimator, ended.course)]
     ranges = _ranges(estimator, rows)
     found = [_level(estimator, ended, ranges)]
     if found[0] is None or found[0]["what"] == "plateau":
@@ -117,6 +119,17 @@ def report_lines(estimator: Any) -> list[str]:
 def finding(what: str, message: str, **figures: Any) -> Finding:
     """Return a finding of plain values."""
     return {"what": what, "message": message, "figures": figures}
+
+
+def _interrupted(estimator: Any, course: Course) -> Finding:
+    """Return that somebody ended the training."""
+    return finding(
+        INTERRUPTED,
+        f"Training was interrupted after {course.n_iter} epochs of at most "
+        f"{estimator.max_iter}. The weights that it had by then are kept.",
+        epochs=course.n_iter,
+        max_iter=estimator.max_iter,
+    )
 
 
 def _ranges(estimator: Any, rows: Any) -> list[list[NDArray[Any]]]:
