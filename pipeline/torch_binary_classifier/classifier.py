@@ -25,7 +25,7 @@ from torch_binary_classifier.estimator.callbacks import (
     has_callbacks,
 )
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
-from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
+from torch_binary_classifier.estimator.endings import warn_of_ending, warn_of_findings
 from torch_binary_classifier.estimator.epoch_lines import EpochLines
 from torch_binary_classifier.estimator.fit_report import Ended, report_of
 from torch_binary_classifier.estimator.fitted_state import keep
@@ -259,7 +259,7 @@ class TorchBinaryClassifier(
         What is to be said of the last ``fit``: ``what`` ("still_falling",
         "diverging", "plateau", "constant", "worse_than_prior", "dead_units", "gap" or
         "interrupted"), a ``message`` with the next step, and the ``figures``. Empty
-        where all is well.
+        where all is well. All but "gap" are warned of where there is no doubt.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
     input_scale_ : dict of str to ndarray
@@ -539,7 +539,7 @@ class TorchBinaryClassifier(
         ended = fitted._look_back(course, data, watched, plan)
         warn_of_ending(self, ended, fitted.fit_report_)
         if not told:
-            warn_if_diverged(ended, fitted.fit_report_)
+            warn_of_findings(ended, fitted.fit_report_)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -636,7 +636,10 @@ class TorchBinaryClassifier(
         if not self.warm_start:
             forget_training(self)
         has_watched = plan.early_stopping or watched is not None
-        ended = Ended(course, has_watched, plan.largest_rate)
+        n_rows = len(data.rows.targets if watched is None else watched.targets)
+        if plan.early_stopping and plan.n_members == 1:
+            n_rows = round(self.validation_fraction * n_rows)
+        ended = Ended(course, has_watched, plan.largest_rate, n_rows)
         self.fit_report_ = report_of(self, data.rows.features, ended)
         return ended
 
