@@ -38,6 +38,7 @@ from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
 from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale, report_stream
+from torch_binary_classifier.estimator.tooltips import Tooltips
 from torch_binary_classifier.estimator.training_data import (
     TrainingData,
     training_data,
@@ -65,6 +66,7 @@ class TorchBinaryClassifier(
     MlpAttributes,
     CallbackSupport,
     CourseHtml,
+    Tooltips,
     ClassifierMixin,
     BaseEstimator,
 ):
