@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+import warnings
 from types import SimpleNamespace
 
 import joblib
@@ -116,6 +117,32 @@ def test_a_watched_fit_has_the_same_bits(rng, encoding):
 def watch():
     """Return what watches the fits of a block and tells nobody."""
     return Watch(is_shown=False, time_limit=None).fitting()
+
+
+def test_a_warning_does_not_run_into_the_line(monkeypatch):
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.0)
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    found = Watch(is_shown=True, time_limit=None)
+    with (
+        pytest.warns(UserWarning, match="something"),
+        found.measuring(1, 2),
+        found.telling(Count()) as advance,
+    ):
+        advance()
+        assert "candidate 1 of 2" in stream.getvalue()
+        assert not stream.getvalue().endswith("\x1b[2K")
+        warnings.warn("something", UserWarning, stacklevel=1)
+        assert stream.getvalue().endswith("\x1b[2K")
+
+
+class Count:
+    """What a search counts."""
+
+    n_fits, epoch, fraction = 5, 1, 0.1
+
+    def reach(self, *_done):
+        pass
 
 
 def test_nobody_watches_after_the_block():

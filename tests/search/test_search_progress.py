@@ -77,17 +77,18 @@ def test_epochs_are_counted_up_to_the_longest_that_each_may_have(clock):
     fits = [make_training(make_table()) for _ in range(2)]  # of 200 epochs at most
     count = EpochCount(fits)
     clock.now += 2.0
-    count.reach(0, 0, 60)
+    for epoch in range(1, 61):
+        count.reach(0, 0, epoch)
     count.reach(1, 0, 20)
     count.reach(1, 0, 40)
     assert count.fraction == 0.25
-    assert count.epoch == 60
     assert count.describe() == (
         "trained 0 of 2 members, 100 of 400 epochs, at most 6 s left"
     )
     count.reach(0, 0, 200)
     count.reach(0, 0, 200)  # a program that has ended tells its members' ends again
     assert count.describe().startswith("trained 1 of 2 members, 240 of 400 epochs")
+    assert count.epoch == 60
     assert count.summarise() == "trained 2 members in 2.0 s"
 
 

@@ -34,27 +34,30 @@ class Watch:
     def __init__(self, *, is_shown: bool, time_limit: float | None) -> None:
         self._line = ProgressLine(sys.stderr)
         self._is_shown = is_shown
-        self._began = self._fit_began = time.monotonic()
+        self._began = time.monotonic()
+        self._fit_began: float | None = None
         self.time_limit = math.inf if time_limit is None else time_limit
         self._n_candidates = self._number = 0
 
     @contextlib.contextmanager
     def fitting(self) -> Iterator[None]:
         """Watch the fit within a block."""
-        self._fit_began = time.monotonic()
-        with watched_by(self), warnings.catch_warnings(), self._cleared():
+        self._fit_began = None
+        with watched_by(self), self._cleared():
             # Told by who set the limit, and kept in the network's fit_report_.
             warnings.filterwarnings("ignore", "Training was interrupted", UserWarning)
             yield
 
     def begin(self) -> None:
-        """Take note that an epoch begins."""
+        """Take note that an epoch begins: before the first, torch was loaded."""
+        if self._fit_began is None:
+            self._fit_began = time.monotonic()
 
     def end(self, epoch: EpochEnd) -> bool:
         """Show how far the fit is; never end it as if it had learned enough."""
 
         def words() -> str:
-            seconds = time.monotonic() - self._fit_began
+            seconds = time.monotonic() - (self._fit_began or self._began)
             left = seconds * (epoch.n_epochs / epoch.number - 1)
             return (
                 f"epoch {epoch.number} of {epoch.n_epochs}, {epoch.n_running} of "
@@ -121,8 +124,16 @@ class Watch:
 
     @contextlib.contextmanager
     def _cleared(self) -> Iterator[None]:
-        """Take the line off the terminal at the end of a block."""
+        """Take the line off the terminal at the end of a block, and for a warning."""
+        told = warnings.showwarning
+
+        def show(*given: Any, **named: Any) -> None:
+            self._line.clear()
+            told(*given, **named)
+
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.showwarning = show
+                yield
         finally:
             self._line.clear()

@@ -123,6 +123,7 @@ class EpochCount:
         self._n_wanted = sum(self.wanted.values())
         self._n_epochs = 0
         self._n_trained = 0
+        self.epoch = 0  # of the member that is furthest
         self.start = time.monotonic()
         self._lock = threading.Lock()
 
@@ -143,16 +144,13 @@ class EpochCount:
         """How many fits the members are of."""
         return len({fit for fit, _ in self.wanted})
 
-    @property
-    def epoch(self) -> int:
-        """The epoch of the member that is furthest."""
-        return max(self._epochs.values())
-
     def reach(self, *done: int) -> None:
         """Record (fit, place, epoch): a member has ended an epoch; threads may."""
         fit, place, epoch = done
         with self._lock:
             before = self._epochs[fit, place]
+            if epoch == before + 1:  # else it has stopped early, and is done
+                self.epoch = max(self.epoch, epoch)
             self._epochs[fit, place] = epoch
             self._n_epochs += epoch - before
             wanted = self.wanted[fit, place]
