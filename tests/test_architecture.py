@@ -139,20 +139,22 @@ ROOMS = {
             "learning_rates",
         ),
     ),
-    "assembly": Room(
-        ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
-    ),
+    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
+    "tuning": Room(ours=("assembly", "search"), others=("numpy", "sklearn")),
     "cli": Room(
         ours=(
             "",
             "exceptions",
             "wording",
+            "interface",
+            "estimator",
             "progress",
             "classifier",
             "persistence",
             "tables",
             "positive",
             "assembly",
+            "tuning",
             "model_card",
             "scoring",
             "jobs",

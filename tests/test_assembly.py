@@ -5,16 +5,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from torch_binary_classifier.assembly import (
     MAX_CATEGORIES,
     baselines,
-    default_grid,
     held_out_metrics,
     tabular_pipeline,
-    tuned,
 )
 from torch_binary_classifier.classifier import TorchBinaryClassifier
 
@@ -156,29 +153,6 @@ def test_baselines_prepare_the_columns_alike(table):
     )
     prior = rivals["prior only"].predict_proba(X)
     np.testing.assert_allclose(prior[:, 1], y.mean())
-
-
-def test_default_grid_is_one_of_the_pipeline():
-    pipe = tabular_pipeline(numeric=["age"], categorical=[])
-    for name, values in default_grid().items():
-        for value in values:
-            assert clone(pipe).set_params(**{name: value}).get_params()[name] == value
-
-
-def test_tuned_returns_the_candidate_with_the_lowest_log_loss(table):
-    X, y = table
-    pipe = linear(numeric=["age"], categorical=["city"])
-    search = tuned(pipe, {"clf__C": [1e-6, 1.0]}, X, y)
-    assert search.best_params_ == {"clf__C": 1.0}
-    assert search.cv == 5
-    assert held_out_metrics(search.best_estimator_, X, y)["accuracy"] > 0.8
-
-
-def test_tuned_fails_on_the_first_failing_fit(table):
-    X, y = table
-    pipe = linear(numeric=["age"], categorical=[])
-    with pytest.raises(ValueError, match="The 'C' parameter"):
-        tuned(pipe, {"clf__C": [1.0, -1.0]}, X, y)
 
 
 def test_held_out_metrics_are_those_of_the_second_class(table):

@@ -55,7 +55,7 @@ def test_demo_reports_the_failure_of_the_other_process(monkeypatch, run):
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     quick = StandardScaler(), TorchBinaryClassifier(n_members=2, max_iter=2)
     monkeypatch.setattr(
-        demonstration, "_demo_candidates", lambda: (make_pipeline(*quick), {})
+        demonstration, "_demo_candidates", lambda: (make_pipeline(*quick), [{}])
     )
     code, _, err = run("demo")
     assert code == 4

@@ -64,9 +64,10 @@ def test_score_reads_standard_input(people, run, monkeypatch):
 def test_progress_of_standard_input_knows_no_share(people, monkeypatch):
     monkeypatch.setattr("torch_binary_classifier.progress.LOG_SECONDS", 0.0)
     give(monkeypatch, people[["âge"]].to_csv(index=False).encode())
-    stream = io.StringIO()
-    assert main(["score", "model.joblib", "-", "--out", "out.csv"], stream) == 0
-    assert re.match(r"60 rows scored, [0-9,]+ per second\n", stream.getvalue())
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    assert main(["score", "model.joblib", "-", "--out", "out.csv"]) == 0
+    assert re.match(r"60 rows scored, [0-9,]+ per second\n", errors.getvalue())
 
 
 def test_score_reads_a_fifo_and_compressed_files(people, run):

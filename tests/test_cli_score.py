@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import joblib
@@ -180,17 +181,20 @@ class Terminal(io.StringIO):
 
 def test_progress_rewrites_a_line_on_a_terminal(age_model, monkeypatch):
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.0)
-    stream = Terminal()
+    errors, stream = Terminal(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
     assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
-    drawn, report = stream.getvalue().rsplit("\x1b[2K", 1)
+    drawn, left = errors.getvalue().rsplit("\x1b[2K", 1)
     assert re.search(r"2 rows scored, [0-9,]+ per second, 0 s left", drawn)
-    assert report == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"
+    assert left == ""
+    assert stream.getvalue() == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"
 
 
 def test_progress_in_a_log_is_plain_lines(age_model, monkeypatch):
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    stream = io.StringIO()
+    errors, stream = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
     assert main(["score", str(age_model), "new.csv", "--out", "out.csv"], stream) == 0
-    told = stream.getvalue()
-    line = re.match(r"2 rows scored, [0-9,]+ per second, 0 s left\n", told)
-    assert told[line.end() :] == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"
+    line = r"2 rows scored, [0-9,]+ per second, 0 s left\n"
+    assert re.fullmatch(line, errors.getvalue())
+    assert stream.getvalue() == NOTE + "Scored 2 of 2 rows into out.csv, 0 rejected\n"

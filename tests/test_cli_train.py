@@ -97,10 +97,8 @@ def test_train_gives_the_same_bits_for_the_same_seed(run):
 
 @pytest.mark.usefixtures("folder")
 def test_train_searches_a_grid(run, monkeypatch):
-    grid = {"clf__alpha": [0.01, 100.0], "clf__max_iter": [20]}
-    monkeypatch.setattr(
-        "torch_binary_classifier.cli.training.default_grid", lambda: grid
-    )
+    grid = [{"clf__alpha": alpha, "clf__max_iter": 20} for alpha in (0.01, 100.0)]
+    monkeypatch.setattr("torch_binary_classifier.cli.tuning.default_grid", lambda: grid)
     code, out, err = run("train", "people.csv", "--target", "bought", "--grid")
     assert (code, err) == (0, "")
     assert "Best: alpha=0.01, max_iter=20" in out

@@ -26,20 +26,44 @@ SETTINGS = Settings(
 @pytest.mark.parametrize(
     ("given", "cause"),
     [
-        ({}, "unscaled input or learning_rate_init=0.001: put"),
+        ({}, "the scale of the input, where a value is 1e+09: put a StandardScaler in"),
         ({"solver": "sgd", "alpha": 1e6}, "alpha=1000000.0, whose penalty"),
-        ({"solver": "adam", "alpha": 1e6}, "unscaled input"),
+        ({"solver": "adam", "alpha": 1e6}, "the scale of the input"),
         ({"solver": "adamw", "weight_decay": 1e5}, "weight_decay=100000.0: lower it"),
         ({"solver": "adamw", "epsilon": 1e-30}, "epsilon=1e-30: raise it"),
-        ({"solver": "sgd", "epsilon": 1e-30}, "unscaled input"),
-        ({"solver": "sgd", "learning_rate_init": 1e30}, "unscaled input"),
-        ({"solver": "adamw", "learning_rate_init": 1e30}, "unscaled input"),
+        ({"solver": "sgd", "epsilon": 1e-30}, "the scale of the input"),
+        ({"solver": "lbfgs"}, "the scale of the input"),
+        (
+            {"solver": "sgd", "learning_rate_init": 1e30},
+            "the scale of the input, where a value is 1e+09, or learning_rate_init=1e",
+        ),
     ],
 )
 def test_the_cause_is_named(given, cause):
-    sentence = divergence(7, replace(SETTINGS, **given), "float32", row_weight=1.0)
+    assert f"The likely cause is {cause}" in sentence_of(given, largest=1e9)
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ({}, "learning_rate_init=0.001: lower it."),
+        (
+            {"solver": "adamw", "learning_rate_init": 1e30},
+            "learning_rate_init=1e+30: l",
+        ),
+        ({"solver": "lbfgs"}, "alpha=0.0001: raise it."),
+    ],
+)
+def test_the_scale_is_not_named_where_it_is_none(given, cause):
+    assert f"The likely cause is {cause}" in sentence_of(given, largest=9.0)
+
+
+def sentence_of(given, largest):
+    settings = replace(SETTINGS, **given)
+    sentence = divergence(7, settings, "float32", row_weight=1.0, largest=largest)
     assert sentence.startswith("Training diverged: weights or loss became non-finite")
-    assert f"in epoch 7. The likely cause is {cause}" in sentence
+    assert "in epoch 7. " in sentence
+    return sentence
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

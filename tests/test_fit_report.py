@@ -12,12 +12,16 @@ from sklearn.preprocessing import StandardScaler
 
 from builders import mlp, network
 from torch_binary_classifier import TorchBinaryClassifier
+from torch_binary_classifier.estimator.endings import warn_of_findings
 from torch_binary_classifier.estimator.fit_report import (
+    Ended,
     epochs_needed,
+    finding,
     report_lines,
 )
 from torch_binary_classifier.inference.forward import FittedNetwork
 from torch_binary_classifier.inference.hidden_units import unit_ranges
+from torch_binary_classifier.interface.fitted import Course
 
 
 def quietly(model, *given, **others):
@@ -83,7 +87,7 @@ CASES = {
 }
 WORDS = {
     "still_falling": "epochs: set max_iter=",
-    "diverging": "Set learning_rate_init=0.001, or put a StandardScaler",
+    "diverging": "The likely cause is learning_rate_init=10000.0: set 0.001.",
     "plateau": "raise learning_rate_init or lower alpha",
     "constant": "All rows get the same probability. Lower alpha",
     "worse_than_prior": "See whether the rows held out are like",
@@ -224,3 +228,113 @@ def test_sparse_rows_are_no_obstacle(tiny_data):
     dense = network(max_iter=60).fit(X, y)
     sparse = network(max_iter=60).fit(csr_matrix(X), y)
     assert (dense.fit_report_, sparse.fit_report_) == ([], [])
+
+
+def raw_and_fast(X, y):
+    return network(learning_rate_init=1e4, unscaled_input="ignore"), X * [1, 1e3, 1], y
+
+
+def fast(X, y):
+    return network(learning_rate_init=1e4, max_iter=30), X, y
+
+
+def fast_by_bins(X, y):
+    model = network(learning_rate_init=1e4, encoding="piecewise", activation="identity")
+    return model, X + 1e3, y
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (fast, r"learning_rate_init=10000\.0: set 0\.001\.$"),
+        (raw_and_fast, r"the scale of column 1, whose .* is 1e\+03: put a Standard"),
+        (fast_by_bins, r"learning_rate_init=10000\.0: set 0\.001\.$"),
+    ],
+)
+def test_the_likelier_cause_of_a_divergence_is_named(prepare, words, tiny_data):
+    model, X, y = prepare(*tiny_data)
+    with pytest.warns(ConvergenceWarning, match=f"The likely cause is {words}"):
+        model.fit(X, y)
+
+
+def untrained(*, level=0.7, n_epochs=20, n_rows=1000, **others):
+    """Return a training that ended at a loss, of rows of two equal classes."""
+    prior = float(np.log(2))
+    curve = [prior] * (n_epochs - 1) + [level]
+    given = {"converged": True, "interrupted": False} | others
+    course = Course(curve, curve, level, level, prior, n_epochs, **given)
+    return Ended(course, is_watched=True, learning_rate=0.001, n_rows=n_rows)
+
+
+def warned(ended, what, **figures):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warn_of_findings(ended, [finding(what, f"{what}.", **figures)])
+    return [str(one.message) for one in told]
+
+
+@pytest.mark.parametrize(
+    ("what", "ended", "is_told"),
+    [
+        ("worse_than_prior", {"level": 0.72}, True),
+        ("worse_than_prior", {"level": 0.72, "n_rows": 99}, False),
+        ("worse_than_prior", {"level": 0.72, "n_epochs": 4}, False),
+        ("worse_than_prior", {"level": 0.695, "n_rows": 1000}, False),
+        ("plateau", {"level": 0.692}, True),
+        ("plateau", {"level": 0.692, "n_rows": 99}, False),
+        ("plateau", {"level": 0.687, "n_rows": 10_000}, False),  # a weak signal
+        ("constant", {"n_rows": 10}, True),
+        ("diverging", {"level": 5.0}, True),
+        ("diverging", {"level": 0.5}, False),  # the best weights are kept
+        ("gap", {}, False),
+        ("still_falling", {}, False),
+    ],
+)
+def test_only_what_is_certain_is_a_warning(what, ended, is_told):
+    assert warned(untrained(**ended), what) == [f"{what}."] * is_told
+
+
+@pytest.mark.parametrize(("shares", "is_told"), [([0.2, 0.8], True), ([0.7], False)])
+def test_a_layer_without_units_is_a_warning(shares, is_told):
+    told = warned(untrained(), "dead_units", share_by_layer=shares)
+    assert told == ["dead_units."] * is_told
+
+
+def certain_plateau(_X, _y):
+    return network(max_iter=20, hidden_layer_sizes=()), *noise()
+
+
+def certain_constant(X, y):
+    return network(unscaled_input="ignore"), X * 0, y
+
+
+def certain_dead_units(X, y):
+    given = {"hidden_layer_sizes": (32, 32), "learning_rate_init": 1.0}
+    return network(max_iter=100, **given), X, y
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (certain_plateau, "stayed where the class frequencies alone"),
+        (certain_constant, "All rows get the same probability"),
+        (certain_dead_units, "No row moves"),
+    ],
+)
+def test_a_training_that_went_wrong_warns(prepare, words, tiny_data):
+    model, X, y = prepare(*tiny_data)
+    with pytest.warns(ConvergenceWarning, match=words):
+        model.fit(X, y)
+
+
+def test_rows_held_out_that_are_unlike_the_others_warn():
+    X, y = table("mixture")
+    with pytest.warns(ConvergenceWarning, match="is above that of the class"):
+        network(max_iter=6).fit(X, y, X_val=X, y_val=1 - y)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_few_rows_of_noise_are_no_reason_to_warn(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(10, 3)), np.arange(10) % 2
+    TorchBinaryClassifier(random_state=0).fit(X, y)

@@ -260,7 +260,7 @@ def interrupted_in(monkeypatch):
 def test_an_interruption_keeps_the_kind_that_there_is(table, interrupted_in):
     interrupted_in(0)
     model = TorchBinaryClassifier(encoding="mixed", **SOON)
-    with pytest.warns(UserWarning, match="interrupted by the user"):
+    with pytest.warns(UserWarning, match="Training was interrupted after"):
         model.fit(*table)
     assert not hasattr(model, "kinds_")
     assert model.coefs_[0].shape == (3, 6, 100)
@@ -273,7 +273,7 @@ def test_an_interruption_leaves_the_other_kind_as_it_was(table, interrupted_in):
     model.fit(*table)
     before = [kind["coefs_"][0] for kind in model.kinds_]
     interrupted_in(0)
-    with pytest.warns(UserWarning, match="interrupted by the user"):
+    with pytest.warns(UserWarning, match="Training was interrupted after"):
         model.fit(*table)
     after = [kind["coefs_"][0] for kind in model.kinds_]
     assert not np.array_equal(before[0], after[0])

@@ -88,8 +88,10 @@ from builders import network
 X = np.random.default_rng(0).normal(92, 5, size=(90, 2)) * [1, 1e3]
 y = (X[:, 0] > 91).astype(int)
 model = network(max_iter=2)
-GridSearchCV(model, {'alpha': [1e-4, 1e-2]}, cv=3, n_jobs=2).fit(X, y)
-print("THEN", file=sys.stderr)
+for refit in (True, False):
+    grid = {'alpha': [1e-4, 1e-2]}
+    GridSearchCV(model, grid, cv=3, n_jobs=2, refit=refit).fit(X, y)
+    print("THEN", file=sys.stderr)
 cross_val_score(model, X, y, cv=3, n_jobs=2)
 """
 
@@ -99,8 +101,9 @@ def test_a_search_in_two_processes_tells_it_once():
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
-    search, validation = done.stderr.split("THEN")
+    search, without_refit, validation = done.stderr.split("THEN")
     assert search.count("UnscaledInputWarning:") == 1
+    assert without_refit.count("UnscaledInputWarning:") == 1
     assert validation.count("UnscaledInputWarning:") in (1, 2, 3)
 
 
@@ -115,6 +118,27 @@ def test_fits_of_a_search_elsewhere_leave_it_to_the_last_one(raw):
     best = clone(of_search)
     for one, n_told in ((folds[0], 0), (folds[1], 0), (best, 1)):
         assert len(told_by(lambda one=one: one.fit(*raw))) == n_told
+
+
+@pytest.mark.parametrize(("refit", "n_told"), [(True, 0), (False, 1)])
+def test_without_a_refit_the_first_fit_elsewhere_tells_it(
+    raw, monkeypatch, refit, n_told
+):
+    sent = []
+
+    def fitted(estimator, *_, **__):
+        sent.append(elsewhere(estimator))
+        return {"fit_error": None, "test_scores": 0.0, "n_test_samples": 1,
+                "fit_time": 0.0, "score_time": 0.0}  # fmt: skip
+
+    monkeypatch.setattr("sklearn.model_selection._search._fit_and_score", fitted)
+    pipe = make_pipeline("passthrough", model(unscaled_input="ignore"))
+    grid = {"torchbinaryclassifier__alpha": GRID["alpha"]}
+    told_by(lambda: GridSearchCV(pipe, grid, cv=3, refit=refit).fit(*raw))
+    for one in sent:
+        one.set_params(torchbinaryclassifier__unscaled_input="warn")
+    told = [len(told_by(lambda one=one: one.fit(*raw))) for one in sent]
+    assert told == [n_told, 0, 0, 0, 0, 0]
 
 
 def test_other_clones_elsewhere_tell_it(raw):

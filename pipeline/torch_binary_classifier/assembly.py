@@ -1,4 +1,4 @@
-"""From columns to a tuned and measured Pipeline; knows scikit-learn, but no files."""
+"""From columns to a Pipeline, and how good one is; knows scikit-learn, but no files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
@@ -23,11 +23,9 @@ __all__ = [
     "MAX_CATEGORIES",
     "N_FOLDS",
     "baselines",
-    "default_grid",
     "fold_loss",
     "held_out_metrics",
     "tabular_pipeline",
-    "tuned",
 ]
 
 # One-hot columns that one column of text may become, the shared one included.
@@ -139,63 +137,6 @@ def baselines(
     }
 
 
-def default_grid() -> dict[str, list[Any]]:
-    """Return the parameters that `train --grid` tries, for a step named ``clf``.
-
-    Returns
-    -------
-    dict of str to list
-        The default and another value each for width, bins and penalty, hence 8
-        candidates. Each of the others is the better one on some tables.
-
-    Examples
-    --------
-    >>> sorted(default_grid())
-    ['clf__alpha', 'clf__hidden_layer_sizes', 'clf__n_bins']
-    """
-    return {
-        "clf__hidden_layer_sizes": ["auto", (256,)],
-        "clf__n_bins": ["auto", 48],
-        "clf__alpha": ["auto", 1.0],
-    }
-
-
-def tuned(pipeline: Any, grid: Mapping[str, Sequence[Any]], X: Any, y: Any) -> Any:
-    """Return a fitted search for the parameters with the lowest log-loss.
-
-    Parameters
-    ----------
-    pipeline : estimator
-        What to tune.
-    grid : mapping of str to sequence
-        The values to try of each parameter, by the name that ``set_params`` takes.
-    X : frame or array-like of shape (n_rows, n_columns)
-        Training rows.
-    y : array-like of shape (n_rows,)
-        Their labels.
-
-    Returns
-    -------
-    GridSearchCV
-        The search over 5 stratified folds; its ``best_estimator_`` is fitted on all
-        rows.
-
-    Examples
-    --------
-    >>> X, y = [[-1.0], [1.0]] * 5, ["no", "yes"] * 5
-    >>> tuned(LogisticRegression(), {"C": [0.1, 1.0]}, X, y).best_params_
-    {'C': 1.0}
-    """
-    search = GridSearchCV(
-        pipeline, dict(grid), cv=N_FOLDS, scoring="neg_log_loss", error_score="raise"
-    )
-    # Needs torch, which a pipeline of other classifiers does without.
-    from torch_binary_classifier.search.backend import batched_fits
-
-    with batched_fits():
-        return search.fit(X, y)
-
-
 def fold_loss(estimator: Any, X: Any, y: Any) -> float:
     """Return the mean log-loss over the folds of a search.
 
@@ -211,7 +152,7 @@ def fold_loss(estimator: Any, X: Any, y: Any) -> float:
     Returns
     -------
     float
-        In nats: what `tuned` would report for this candidate.
+        In nats: what `measured` would find for it.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from torch_binary_classifier.estimator.callbacks import (
     has_callbacks,
 )
 from torch_binary_classifier.estimator.checked_rows import checked_rows, two_classes
-from torch_binary_classifier.estimator.endings import warn_if_diverged, warn_of_ending
+from torch_binary_classifier.estimator.endings import warn_of_ending, warn_of_findings
 from torch_binary_classifier.estimator.epoch_lines import EpochLines
 from torch_binary_classifier.estimator.fit_report import Ended, report_of
 from torch_binary_classifier.estimator.fitted_state import keep
@@ -38,6 +38,7 @@ from torch_binary_classifier.estimator.logit_scores import LogitScores
 from torch_binary_classifier.estimator.mlp_attributes import MlpAttributes
 from torch_binary_classifier.estimator.posing import problems_of
 from torch_binary_classifier.estimator.scale_report import report_scale, report_stream
+from torch_binary_classifier.estimator.tooltips import Tooltips
 from torch_binary_classifier.estimator.training_data import (
     TrainingData,
     training_data,
@@ -45,6 +46,7 @@ from torch_binary_classifier.estimator.training_data import (
 )
 from torch_binary_classifier.interface.fitted import Course, FittedMembers
 from torch_binary_classifier.interface.problem import Problem, WeightedRows
+from torch_binary_classifier.interface.watching import Watcher, present_watcher
 from torch_binary_classifier.registration import register_backend
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class TorchBinaryClassifier(
     MlpAttributes,
     CallbackSupport,
     CourseHtml,
+    Tooltips,
     ClassifierMixin,
     BaseEstimator,
 ):
@@ -256,9 +259,9 @@ class TorchBinaryClassifier(
         and ``early_stopping``.
     fit_report_ : list of dict
         What is to be said of the last ``fit``: ``what`` ("still_falling",
-        "diverging", "plateau", "constant", "worse_than_prior", "dead_units" or
-        "gap"), a ``message`` with the next step, and the ``figures``. Empty where all
-        is well.
+        "diverging", "plateau", "constant", "worse_than_prior", "dead_units", "gap" or
+        "interrupted"), a ``message`` with the next step, and the ``figures``. Empty
+        where all is well. All but "gap" are warned of where there is no doubt.
     medians_ : ndarray of shape (n_features_in_,)
         What stands for a gap of each column; 0 for a column of gaps only.
     input_scale_ : dict of str to ndarray
@@ -538,7 +541,7 @@ class TorchBinaryClassifier(
         ended = fitted._look_back(course, data, watched, plan)
         warn_of_ending(self, ended, fitted.fit_report_)
         if not told:
-            warn_if_diverged(ended, fitted.fit_report_)
+            warn_of_findings(ended, fitted.fit_report_)
         # All at once, or nothing if an error came before.
         self.__dict__ = fitted.__dict__
         return self
@@ -614,10 +617,11 @@ class TorchBinaryClassifier(
         # together with others. A run that goes on has no company, nor has one with
         # callbacks, which could end it.
         trainer = None if going_on or audience is not None else thread_trainer()
-        if audience is None and (self.verbose != 1 or trainer is not None):
+        others = self._watchers() if trainer is None else []
+        if audience is None and not others:
             return keep(self, data, problems, _trained(problems, trainer))
         with fit_task(audience) as task:
-            found = self._train_watched(data, problems, task, going_on=going_on)
+            found = self._train_watched(data, problems, task, others, going_on=going_on)
             course = keep(self, data, problems, found)
             if task is not None:
                 task.close(dict(vars(self)))
@@ -634,7 +638,10 @@ class TorchBinaryClassifier(
         if not self.warm_start:
             forget_training(self)
         has_watched = plan.early_stopping or watched is not None
-        ended = Ended(course, has_watched, plan.largest_rate)
+        n_rows = len(data.rows.targets if watched is None else watched.targets)
+        if plan.early_stopping and plan.n_members == 1:
+            n_rows = round(self.validation_fraction * n_rows)
+        ended = Ended(course, has_watched, plan.largest_rate, n_rows)
         self.fit_report_ = report_of(self, data.rows.features, ended)
         return ended
 
@@ -643,6 +650,7 @@ class TorchBinaryClassifier(
         data: TrainingData,
         problems: Sequence[Problem],
         task: FitTask | None,
+        others: Sequence[Watcher],
         *,
         going_on: bool,
     ) -> list[FittedMembers]:
@@ -654,11 +662,17 @@ class TorchBinaryClassifier(
             keep(copied, data, problems, found)
             return copied.__dict__
 
-        lines = EpochLines() if self.verbose == 1 else None
-        watchers = Watchers(task, lines, state_of)
-        found = train_watched(problems, watchers)
-        watchers.finish()
+        found = train_watched(problems, Watchers(task, others, state_of))
+        for one in others:
+            if isinstance(one, EpochLines):
+                one.finish()
         return found
+
+    def _watchers(self) -> list[Watcher]:
+        """Return who is told of epochs, beside callbacks."""
+        watcher = present_watcher()
+        others: list[Watcher] = [] if watcher is None else [watcher]
+        return [EpochLines(), *others] if self.verbose == 1 else others
 
 
 def _trained(

@@ -77,6 +77,31 @@ class ProgressLine:
         self._drawn.refresh()
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    Parameters
+    ----------
+    seconds : float
+        At least 0.
+
+    Returns
+    -------
+    str
+        Whole seconds, from a minute on with minutes, from an hour on without seconds.
+
+    Examples
+    --------
+    >>> [duration(seconds) for seconds in (9.4, 65, 7260)]
+    ['9 s', '1 min 05 s', '2 h 01 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def _drawing(stream: TextIO) -> Progress:
     """Return what draws a line on a terminal; other output stays as it is."""
     # Not above: rich takes longer to import than most tables take to score.

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.assembly import baselines, fold_loss, tuned
+from torch_binary_classifier.assembly import baselines, fold_loss
 from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.cli.columns import choose_columns, frame
@@ -27,14 +27,15 @@ from torch_binary_classifier.cli.report import (
     write_columns,
     write_fold_losses,
     write_metrics,
-    write_search,
 )
 from torch_binary_classifier.cli.terminal import Output
 from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
+from torch_binary_classifier.cli.tuning import write_best, write_candidate
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import load, replaced_file, save
 from torch_binary_classifier.report_page import report
 from torch_binary_classifier.scoring import read_table
+from torch_binary_classifier.tuning import measured
 
 __all__ = ["demonstrate"]
 
@@ -68,19 +69,23 @@ def demonstrate(folder: Path, *, stream: Output) -> None:
     columns = choose_columns(table, DEMO_TARGET)
     write_columns(table, columns, y, stream)
     X, new_X = frame(table, columns), frame(read_table(files.new), columns)
-    pipe, grid = _demo_candidates()
+    pipe, candidates = _demo_candidates()
     stream.write("Searching for the best parameters of StandardScaler + network\n")
-    search = tuned(pipe, grid, X, y)
-    write_search(search, stream)
-    fitted, losses = {OURS: search.best_estimator_}, {OURS: -search.best_score_}
+    found = [measured(pipe, parameters, X, y) for parameters in candidates]
+    for candidate in found:
+        write_candidate(candidate, stream)
+    best = min(found, key=lambda candidate: candidate.loss)
+    write_best(best, stream)
+    model = pipe.set_params(**best.parameters).fit(X, y)
+    fitted, losses = {OURS: model}, {OURS: best.loss}
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
         losses[name] = fold_loss(baseline, X, y)
     write_fold_losses(losses, len(y), stream)
     metrics = write_metrics(fitted, new_X, new_y, stream)
-    save(search.best_estimator_, files.model, X=X, metrics=metrics[OURS])
+    save(model, files.model, X=X, metrics=metrics[OURS])
     _score_elsewhere(files, stream)
-    _compare_scores(files, search.best_estimator_.predict_proba(new_X)[:, 1], stream)
+    _compare_scores(files, model.predict_proba(new_X)[:, 1], stream)
     _write_report(files, new_X, new_y, fitted, stream)
     stream.write(f"Saved:    {files.model}\n")
     stream.write(f"Held out: {listed_metrics(metrics[OURS])}\n")
@@ -134,11 +139,11 @@ def _write_csv(path: Path, columns: Mapping[str, Any]) -> None:
         pa_csv.write_csv(pa.table(dict(columns)), file)
 
 
-def _demo_candidates() -> tuple[Any, dict[str, list[Any]]]:
+def _demo_candidates() -> tuple[Any, list[dict[str, Any]]]:
     """Return the pipeline of the demonstration and the parameters to try."""
     network = TorchBinaryClassifier(random_state=0)
-    grid: dict[str, list[Any]] = {"clf__hidden_layer_sizes": ["auto", (256,)]}
-    return Pipeline([("scale", StandardScaler()), ("clf", network)]), grid
+    candidates = [{"clf__hidden_layer_sizes": width} for width in ("auto", (256,))]
+    return Pipeline([("scale", StandardScaler()), ("clf", network)]), candidates
 
 
 def _write_report(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.wording import one_line, plain
 
-__all__ = ["fail", "short_warnings", "warn"]
+__all__ = ["Warnings", "fail", "short_warnings", "warn"]
 
 
 @contextlib.contextmanager
@@ -34,6 +34,17 @@ def warn(message: object) -> None:
         The message, of any number of lines.
     """
     sys.stderr.write(f"{PROGRAM}: warning: {plain(one_line(message))}\n")
+
+
+class Warnings:
+    """A report of problems alone, told where nobody wants the rest."""
+
+    def write(self, text: str, /) -> None:
+        """Warn of a problem."""
+        warn(text)
+
+    def flush(self) -> None:
+        """Do nothing: the standard error is not buffered."""
 
 
 def fail(problem: object, code: int) -> int:

@@ -20,7 +20,6 @@ __all__ = [
     "write_fold_losses",
     "write_metrics",
     "write_positive",
-    "write_search",
     "write_verdict",
 ]
 
@@ -74,24 +73,6 @@ def write_positive(labels: Any, positive: object, stream: Output) -> None:
         f"The probability is that of {wording.shown(positive)} (--positive "
         f"{wording.name(other)} for the other class)\n"
     )
-
-
-def write_search(search: Any, stream: Output) -> None:
-    """Report what a search tried and found.
-
-    Parameters
-    ----------
-    search : GridSearchCV
-        A fitted search for the lowest log-loss.
-    stream : text file
-        Where to write.
-    """
-    results = search.cv_results_
-    for parameters, loss in zip(
-        results["params"], -results["mean_test_score"], strict=True
-    ):
-        stream.write(f"  log-loss {loss:.4f} with {wording.parameters(parameters)}\n")
-    stream.write(f"Best: {wording.parameters(search.best_params_)}\n")
 
 
 def write_fold_losses(losses: Mapping[str, float], n_rows: int, stream: Output) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -17,7 +18,7 @@ from torch_binary_classifier.cli.arguments import (
     name,
 )
 from torch_binary_classifier.cli.messages import warn
-from torch_binary_classifier.progress import ProgressLine
+from torch_binary_classifier.progress import ProgressLine, duration
 from torch_binary_classifier.tables.suffixes import OTHER_SUFFIXES, WRITE_SUFFIXES
 from torch_binary_classifier.wording import plain
 
@@ -193,7 +194,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     arguments : Namespace
         The arguments.
     stream : text file
-        Where the progress and the report go.
+        Where the report goes; progress goes to the standard error.
 
     Raises
     ------
@@ -219,7 +220,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     )
     written = csv_format(arguments)
     schema = arguments.schema
-    progress = _Progress(stream)
+    progress = _Progress(sys.stderr)
     try:
         summary = score_table(
             load(arguments.model, verify_with=arguments.key_file),
@@ -291,13 +292,4 @@ class _Progress:
             self.line.show(lambda: words)
             return
         left = seconds * (1 - fraction) / max(fraction, 1e-9)
-        self.line.show(lambda: f"{words}, {_duration(left)} left", fraction)
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+        self.line.show(lambda: f"{words}, {duration(left)} left", fraction)

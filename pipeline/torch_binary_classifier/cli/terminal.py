@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch_binary_classifier.exceptions import OutputError
 
-__all__ = ["Output", "discard", "outlived", "show_any_letter"]
+__all__ = ["Output", "Silence", "discard", "outlived", "show_any_letter"]
 
 
 class Output(Protocol):
@@ -21,6 +21,16 @@ class Output(Protocol):
 
     def flush(self) -> object:
         """Bring what was written to its reader."""
+
+
+class Silence:
+    """A report that nobody wants."""
+
+    def write(self, text: str, /) -> None:
+        """Write nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
 
 
 def show_any_letter(stream: Any) -> None:

@@ -15,8 +15,9 @@ from torch_binary_classifier.cli.arguments import (
     name,
     path_with_suffix,
 )
+from torch_binary_classifier.cli.course import add_course, add_search
 from torch_binary_classifier.cli.folders import MODELS, folder_for_output
-from torch_binary_classifier.cli.terminal import outlived
+from torch_binary_classifier.cli.terminal import Silence, outlived
 from torch_binary_classifier.tables.streams import STANDARD_INPUT
 
 HELP = "train on a table and save the fitted pipeline"
@@ -59,11 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="page to write on how the model does on the rows held out; needs "
         "matplotlib",
     )
-    parser.add_argument(
-        "--grid",
-        action="store_true",
-        help="search for the best width, step size and penalty",
-    )
+    add_search(parser)
+    add_course(parser)
     _add_choice_of_columns(parser)
     parser.add_argument(
         "--seed",
@@ -93,7 +91,9 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         target=arguments.target,
         categorical=tuple(arguments.categorical),
         drop=tuple(arguments.drop),
-        grid=arguments.grid,
+        search="grid" if arguments.grid else "tune" if arguments.tune else "",
+        time_limit=arguments.time_limit,
+        quiet=arguments.quiet,
         seed=arguments.seed,
         positive=arguments.positive,
         card=arguments.card,
@@ -105,7 +105,11 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     )
     with folder, outlived(stream) as report:
         train(
-            arguments.data, out, plan, stream=report, csv_format=csv_format(arguments)
+            arguments.data,
+            out,
+            plan,
+            stream=Silence() if arguments.quiet else report,
+            csv_format=csv_format(arguments),
         )
 
 

@@ -11,9 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from torch_binary_classifier.assembly import (
     baselines,
-    default_grid,
     tabular_pipeline,
-    tuned,
 )
 from torch_binary_classifier.cli.columns import (
     Columns,
@@ -22,15 +20,17 @@ from torch_binary_classifier.cli.columns import (
     positive_label,
     target,
 )
+from torch_binary_classifier.cli.messages import Warnings, warn
+from torch_binary_classifier.cli.progress import Watch
 from torch_binary_classifier.cli.report import (
     OURS,
     write_columns,
     write_metrics,
     write_positive,
-    write_search,
     write_verdict,
 )
 from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.cli.tuning import Training
 from torch_binary_classifier.model_card import card
 from torch_binary_classifier.persistence import check_writable, replaced_file, save
 from torch_binary_classifier.positive import with_positive
@@ -56,8 +56,12 @@ class TrainingPlan:
         Columns to treat as texts although they hold numbers.
     drop : tuple of str
         Columns to leave out.
-    grid : bool
-        Whether to search for the best parameters.
+    search : {"", "grid", "tune"}
+        Whether to search for the best parameters, and how.
+    time_limit : float or None
+        Seconds for the training.
+    quiet : bool
+        Whether nobody reads the report, so that problems are warnings.
     seed : int
         Seed of the held-out rows and of the network.
     positive : str or None
@@ -72,7 +76,9 @@ class TrainingPlan:
     target: str
     categorical: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
-    grid: bool = False
+    search: str = ""
+    time_limit: float | None = None
+    quiet: bool = False
     seed: int = 0
     positive: str | None = None
     card: bool = False
@@ -128,19 +134,18 @@ def train(
         stratify=y,
         random_state=plan.seed,
     )
-    fitted = {OURS: _fitted(plan, columns, X, y, stream)}
+    training = _training(plan, columns, stream)
+    fitted = {OURS: training.fit(plan.search, X, y)}
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
     metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
     model = with_positive(fitted.pop(OURS), positive)
-    save(model, out, X=X, metrics=metrics[OURS])
-    stream.write(
-        f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
-    )
+    save(model, out, X=X, metrics=metrics[OURS], notes=training.note)
+    _tell_saved(out, len(y), stream)
     if plan.card:
         _write_card(out, stream)
     _write_report(plan.report, model, held_out_X, held_out_y, fitted, stream)
-    write_verdict(metrics, stream)
+    write_verdict(metrics, Warnings() if plan.quiet else stream)
 
 
 def _check_outputs(out: Path, plan: TrainingPlan) -> None:
@@ -173,22 +178,21 @@ def _write_report(
         _tell_written(path, stream)
 
 
+def _tell_saved(path: Path, n_rows: int, stream: Output) -> None:
+    """Report that the model was written."""
+    stream.write(
+        f"Saved {plain(str(path))}, fitted on the {n_rows} rows that were not held "
+        "out\n"
+    )
+
+
 def _tell_written(path: Path, stream: Output) -> None:
     """Report that a file beside the model was written."""
     stream.write(f"Wrote {plain(str(path))}\n")
 
 
-def _fitted(
-    plan: TrainingPlan, columns: Columns, X: Any, y: Any, stream: Output
-) -> Any:
-    """Return the fitted pipeline of a plan."""
+def _training(plan: TrainingPlan, columns: Columns, stream: Output) -> Training:
+    """Return what fits the pipeline of a plan."""
     pipe = tabular_pipeline(**columns.by_kind).set_params(clf__random_state=plan.seed)
-    if not plan.grid:
-        stream.write("Training\n")
-        stream.flush()
-        return pipe.fit(X, y)
-    stream.write("Searching for the best parameters\n")
-    stream.flush()
-    search = tuned(pipe, default_grid(), X, y)
-    write_search(search, stream)
-    return search.best_estimator_
+    watch = Watch(is_shown=not plan.quiet, time_limit=plan.time_limit)
+    return Training(pipe, watch, stream, warn)

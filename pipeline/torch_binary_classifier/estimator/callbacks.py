@@ -5,7 +5,7 @@ Imports ``sklearn.callback``, which scikit-learn has since 1.9, once it is asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,9 +13,8 @@ from typing import Any
 
 from sklearn.utils.metaestimators import available_if
 
-from torch_binary_classifier.estimator.epoch_lines import EpochLines
 from torch_binary_classifier.interface.fitted import FittedMembers
-from torch_binary_classifier.interface.watching import EpochEnd
+from torch_binary_classifier.interface.watching import EpochEnd, Watcher
 
 ARE_KNOWN = find_spec("sklearn.callback") is not None
 
@@ -140,12 +139,12 @@ def fit_task(audience: Audience | None) -> Iterator[FitTask | None]:
 
 
 class Watchers:
-    """Those who are told of a fit's epochs: its callbacks, and who reads its lines.
+    """Those who are told of a fit's epochs: its callbacks, and others.
 
     Parameters
     ----------
     task : FitTask or None
-    lines : EpochLines or None
+    others : sequence of Watcher
     state : callable
         Returns the attributes of the estimator that fitted members make.
     """
@@ -153,27 +152,27 @@ class Watchers:
     def __init__(
         self,
         task: FitTask | None,
-        lines: EpochLines | None,
+        others: Sequence[Watcher],
         state: Callable[[list[FittedMembers]], dict[str, Any]],
     ) -> None:
         self.task = task
-        self.lines = lines
+        self.others = others
         self.state = state
 
     def begin(self) -> None:
         """Tell that an epoch begins."""
+        for one in self.others:
+            one.begin()
         if self.task is not None:
             self.task.begin()
 
     def end(self, epoch: EpochEnd) -> bool:
         """Tell that it has ended; return whether the fit is to end with it."""
-        if self.lines is not None:
-            self.lines.end(epoch)
-        if self.task is None:
-            return False
-        return self.task.end(lambda: self.state(epoch.fitted()))
+        has_enough = [one.end(epoch) for one in self.others]
+        if self.task is not None:
+            has_enough.append(self.task.end(lambda: self.state(epoch.fitted())))
+        return any(has_enough)
 
-    def finish(self) -> None:
-        """Tell those who read lines that there is no epoch more."""
-        if self.lines is not None:
-            self.lines.finish()
+    def is_out_of_time(self) -> bool:
+        """Return whether one of them wants the fit to end as it is."""
+        return any(one.is_out_of_time() for one in self.others)

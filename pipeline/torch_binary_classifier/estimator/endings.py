@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from torch_binary_classifier.estimator.fit_report import Ended, Finding
+from torch_binary_classifier.estimator.fit_report import FEW_EPOCHS, Ended, Finding
 from torch_binary_classifier.interface.solvers import SOLVERS
-from torch_binary_classifier.wording import shown
+
+# Fewer rows say little of a loss, and so small a difference of their sum is chance:
+# that of two models of which one is exp(5) = 150 times as likely.
+FEWEST_ROWS = 100
+SURE_NATS = 5.0
+MOSTLY_DEAD = 0.75
 
 
 def warn_of_ending(estimator: Any, ended: Ended, report: Sequence[Finding]) -> None:
@@ -18,8 +23,7 @@ def warn_of_ending(estimator: Any, ended: Ended, report: Sequence[Finding]) -> N
     course = ended.course
     if course.interrupted:
         warnings.warn(
-            f"Training was interrupted by the user after {course.n_iter} epochs. "
-            "The weights that it had by then are kept.",
+            report[0]["message"],
             UserWarning,
             stacklevel=3,
         )
@@ -27,19 +31,60 @@ def warn_of_ending(estimator: Any, ended: Ended, report: Sequence[Finding]) -> N
         _warn_if_still_falling(estimator, course.loss_curve[-1], report)
 
 
-def warn_if_diverged(ended: Ended, report: Sequence[Finding]) -> None:
-    """Warn when a training without any overflow ended far above its beginning."""
-    if ended.is_diverged and report:
-        course = ended.course
-        rate = report[0]["figures"]["learning_rate_init"]
-        warnings.warn(
-            f"Training ended at a loss of {course.worst_loss:.4g} nats, where the "
-            f"class frequencies alone have {course.prior_loss:.4g}. The likely cause "
-            f"is learning_rate_init={shown(ended.learning_rate)}: set {shown(rate)}, "
-            "or put a StandardScaler in front.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+def warn_of_findings(ended: Ended, report: Sequence[Finding]) -> None:
+    """Warn of what is surely wrong with a training, in the words of its report."""
+    for one in report:
+        if IS_CERTAIN.get(one["what"], _never)(ended, one["figures"]):
+            warnings.warn(one["message"], ConvergenceWarning, stacklevel=3)
+
+
+def _never(_ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return that a finding is a note: it may be as the user wants it."""
+    return False
+
+
+def _has_diverged(ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return whether the network itself is far above the class frequencies."""
+    return ended.is_diverged
+
+
+def _always(_ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return that a finding leaves no doubt."""
+    return True
+
+
+def _is_worse(ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return whether enough rows and epochs say that the loss is above the prior's."""
+    return _has_tried(ended) and -ended.gain * ended.n_rows > SURE_NATS
+
+
+def _is_flat(ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return whether no sum over the rows tells the loss from the prior's.
+
+    One per cent of many rows is a lot, where one class is rare for example.
+    """
+    return _has_tried(ended) and abs(ended.gain) * ended.n_rows < SURE_NATS
+
+
+def _has_tried(ended: Ended) -> bool:
+    """Return whether a training was long enough, on enough rows, to be judged."""
+    n_epochs = len(ended.course.loss_curve)
+    return ended.n_rows >= FEWEST_ROWS and n_epochs >= FEW_EPOCHS
+
+
+def _is_mostly_dead(_ended: Ended, figures: dict[str, Any]) -> bool:
+    """Return whether hardly a unit of a layer is left."""
+    return any(share >= MOSTLY_DEAD for share in figures["share_by_layer"])
+
+
+# By what was found, whether it is to be told as it happens. What is missing is a note.
+IS_CERTAIN: dict[str, Callable[[Ended, dict[str, Any]], bool]] = {
+    "diverging": _has_diverged,
+    "constant": _always,
+    "worse_than_prior": _is_worse,
+    "plateau": _is_flat,
+    "dead_units": _is_mostly_dead,
+}
 
 
 def _warn_if_still_falling(

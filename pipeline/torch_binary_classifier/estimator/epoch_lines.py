@@ -29,6 +29,10 @@ class EpochLines:
             self.show(epoch)
         return False
 
+    def is_out_of_time(self) -> bool:
+        """Return that the training may go on."""
+        return False
+
     def finish(self) -> None:
         """Print the line of the last epoch, unless it has been."""
         if self.last is not None and self.n_shown != self.last.number:

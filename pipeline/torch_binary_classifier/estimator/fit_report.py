@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from torch_binary_classifier.estimator.checked_rows import column_names
 from torch_binary_classifier.estimator.kinds import medians_of, networks
 from torch_binary_classifier.inference.hidden_units import unit_ranges
 from torch_binary_classifier.interface.fitted import Course
@@ -21,6 +22,8 @@ from torch_binary_classifier.interface.solvers import SOLVERS
 from torch_binary_classifier.wording import shown
 
 Finding = dict[str, Any]
+# What a finding is of a training that was ended from outside.
+INTERRUPTED = "interrupted"
 
 # Above this multiple of the prior's loss, and so many nats, a training has diverged.
 # Trainings of few epochs end at up to 1.7 times the prior's loss, and the best epoch
@@ -33,6 +36,8 @@ PRIOR_SHARE = 0.01
 LARGEST_GAP = 0.15
 LARGEST_GAP_RATIO = 2.0
 DEAD_SHARE = 0.5
+# Columns of one-hot categories and standardised numbers are seldom larger.
+LARGEST_USUAL_SIZE = 10.0
 # Rows whose units are looked at; a unit that is awake for 1 % of rows is seen in 72 %.
 SAMPLED_ROWS = 128
 FEW_EPOCHS = 5
@@ -53,11 +58,14 @@ class Ended:
         Whether rows were held out.
     learning_rate : float
         The highest of all kinds.
+    n_rows : int
+        Rows by which the loss was judged: those held out, or those of the training.
     """
 
     course: Course
     is_watched: bool
     learning_rate: float
+    n_rows: int
 
     @property
     def curve(self) -> list[float]:
@@ -72,10 +80,19 @@ class Ended:
 
     @property
     def is_diverged(self) -> bool:
-        """Whether it ended far above its beginning."""
+        """Whether it ended far above its beginning.
+
+        Where the loss of the training rows has fallen, those held out are others.
+        """
         course = self.course
         limit = LARGEST_LOSS_RATIO * course.prior_loss + LOSS_SLACK
-        return course.worst_loss > limit
+        has_learned = course.loss_curve[-1] < course.prior_loss
+        return course.worst_loss > limit and not (self.is_watched and has_learned)
+
+    @property
+    def gain(self) -> float:
+        """How far below that of the class frequencies the loss is, in nats per row."""
+        return self.course.prior_loss - self.level
 
     @property
     def is_rising(self) -> bool:
@@ -101,7 +118,7 @@ def report_of(estimator: Any, rows: NDArray[Any], ended: Ended) -> list[Finding]
         Empty where all is well.
     """
     if ended.course.interrupted:
-        return []
+        return [_interrupted(estimator, ended.course)]
     ranges = _ranges(estimator, rows)
     found = [_level(estimator, ended, ranges)]
     if found[0] is None or found[0]["what"] == "plateau":
@@ -119,6 +136,17 @@ def finding(what: str, message: str, **figures: Any) -> Finding:
     return {"what": what, "message": message, "figures": figures}
 
 
+def _interrupted(estimator: Any, course: Course) -> Finding:
+    """Return that somebody ended the training."""
+    return finding(
+        INTERRUPTED,
+        f"Training was interrupted after {course.n_iter} epochs of at most "
+        f"{estimator.max_iter}. The weights that it had by then are kept.",
+        epochs=course.n_iter,
+        max_iter=estimator.max_iter,
+    )
+
+
 def _ranges(estimator: Any, rows: Any) -> list[list[NDArray[Any]]]:
     """Return how far units move over a sample of the rows, by member and layer."""
     n_rows = rows.shape[0]
@@ -127,13 +155,13 @@ def _ranges(estimator: Any, rows: Any) -> list[list[NDArray[Any]]]:
     dense = sample if isinstance(sample, np.ndarray) else sample.toarray()
     fill = medians_of(estimator)
     if fill is not None and np.isnan(dense).any():
-        seen = _sees_gaps(estimator)
+        seen = _are_encoded(estimator)
         dense = np.where(np.isnan(dense) & ~seen, fill, dense)
     return unit_ranges(dense, networks(estimator))
 
 
-def _sees_gaps(estimator: Any) -> bool:
-    """Return whether its networks have an encoding, which deals with gaps."""
+def _are_encoded(estimator: Any) -> bool:
+    """Return whether its networks have bins, which deal with gaps and places."""
     return all(one.encoding is not None for one in networks(estimator))
 
 
@@ -176,19 +204,42 @@ def _diverging(estimator: Any, ended: Ended) -> Finding:
     """Return that the loss rose, and a learning rate that would work."""
     usual = USUAL_RATES.get(estimator.solver, USUAL_RATE)
     rate = min(usual, ended.learning_rate / 10)
-    course, advice = ended.course, f"Set learning_rate_init={shown(rate)}"
-    if not SOLVERS[estimator.solver].learning_rate:
-        advice = "Raise alpha"
+    course = ended.course
     return finding(
         "diverging",
-        f"The training loss rose from {min(course.loss_curve):.4g} to "
-        f"{course.loss_curve[-1]:.4g} nats. {advice}, or put a StandardScaler in "
-        "front.",
+        f"The training loss came to {course.loss_curve[-1]:.4g} nats, where it had "
+        f"been {min(course.loss_curve):.4g} and the class frequencies alone have "
+        f"{course.prior_loss:.4g}. {_remedy(estimator, ended, rate)}",
         lowest_loss=min(course.loss_curve),
         last_loss=course.loss_curve[-1],
         prior_loss=course.prior_loss,
         learning_rate_init=rate,
     )
+
+
+def _remedy(estimator: Any, ended: Ended, rate: float) -> str:
+    """Return what to do about a loss that rose: about the likelier cause first."""
+    large = _largest_column(estimator)
+    if large:
+        return f"The likely cause is {large}: put a StandardScaler in front."
+    if not SOLVERS[estimator.solver].learning_rate:
+        return "Raise alpha."
+    return (
+        f"The likely cause is learning_rate_init={shown(ended.learning_rate)}: set "
+        f"{shown(rate)}."
+    )
+
+
+def _largest_column(estimator: Any) -> str:
+    """Return the largest column, in words, if it is far from unit scale."""
+    scale = estimator.input_scale_
+    place = 0.0 if _are_encoded(estimator) else scale["mean"]
+    sizes = np.hypot(place, scale["deviation"])
+    largest = int(np.argmax(sizes))
+    if estimator.input_norm is not None or sizes[largest] <= LARGEST_USUAL_SIZE:
+        return ""
+    name = column_names(estimator)[largest]
+    return f"the scale of {name}, whose root mean square is {sizes[largest]:.3g}"
 
 
 def _still_falling(estimator: Any, ended: Ended) -> Finding | None:

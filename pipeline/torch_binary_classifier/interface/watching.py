@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +21,8 @@ class EpochEnd:
         Epochs so far, of this fit.
     n_epochs : int
         Epochs at most.
+    n_members, n_running : int
+        Members of all kinds, and those of them that are not at their end.
     loss, validation_loss : float, and float or None
         Averages over the members; one that has stopped keeps its last.
     learning_rate : float or None
@@ -30,6 +34,8 @@ class EpochEnd:
 
     number: int
     n_epochs: int
+    n_members: int
+    n_running: int
     loss: float
     validation_loss: float | None
     learning_rate: float | None
@@ -44,3 +50,28 @@ class Watcher(Protocol):
 
     def end(self, epoch: EpochEnd) -> bool:
         """Take note of its end; return whether the training is to end with it."""
+
+    def is_out_of_time(self) -> bool:
+        """Return, also within an epoch, whether the training is to end as it is."""
+
+
+class OutOfTime(BaseException):
+    """A search is to end; raised by who is told of its epochs."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Have somebody told of the fits within a block, in this thread."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def present_watcher() -> Watcher | None:
+    """Return who is to be told of the fits of this thread, beside who asked there."""
+    return _watcher.get()

@@ -14,6 +14,7 @@ from torch_binary_classifier.registration import register_backend
 from torch_binary_classifier.search.gathering import Gathering
 from torch_binary_classifier.search.joblib_backend import Backend, BatchedBackend
 from torch_binary_classifier.search.memory import checked_limit
+from torch_binary_classifier.search.progress import Telling, shown, untold
 from torch_binary_classifier.search.shares import SharingBackend
 
 register_backend()
@@ -41,8 +42,10 @@ def batched_fits(
         they do, what is there is trained before further fits begin. None for a quarter
         of the memory that is free here.
     verbose : int, default=0
-        With 1 and more, a terminal shows how many members and epochs are trained and
-        the time left; with other processes, how many tasks they have sent back.
+        With 1 and more, the standard error tells how many members and epochs are
+        trained and the time left: a terminal by one line that is drawn anew, a notebook
+        or a log by a line every ten seconds. Other processes on this machine tell as
+        they go; of those on other machines the tasks are counted that have come back.
 
     Yields
     ------
@@ -117,4 +120,18 @@ def make_backend(
             workers = config["backend"]
         if not getattr(workers, "supports_sharedmem", False):
             return SharingBackend(workers, limit, verbose)
-    return BatchedBackend(Gathering(limit, verbose))
+    return BatchedBackend(Gathering(limit, shown if verbose else untold))
+
+
+@contextmanager
+def told_fits(telling: Telling) -> Iterator[None]:
+    """Train all fits of a search together, and tell of them in a way of one's own.
+
+    Parameters
+    ----------
+    telling : callable
+        As of `Gathering`. Where it raises `OutOfTime`, the search ends with that.
+    """
+    gathering = Gathering(checked_limit(None), telling)
+    with joblib.parallel_config(backend=BatchedBackend(gathering)):
+        yield

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torch_binary_classifier.interface.watching import OutOfTime
 from torch_binary_classifier.search.programs import (
     FitOutcome,
     FitReport,
     train_together,
 )
-from torch_binary_classifier.search.progress import EpochCount, shown
+from torch_binary_classifier.search.progress import EpochCount, Telling
 from torch_binary_classifier.search.tasks import Abandoned, Task
 from torch_binary_classifier.training.run import Training, print_epoch
 
@@ -53,15 +54,20 @@ class Company:
         self.has_begun |= claimed
         return claimed
 
-    def train(self, verbose: int) -> list[FitOutcome]:
+    def train(self, telling: Telling) -> list[FitOutcome]:
         """Train all fits now and in this thread, unless nobody waits for them."""
         trainings = [fit.training for fit in self.fits]
+        count = EpochCount(trainings)
         try:
-            with shown(EpochCount(trainings), verbose) as advance:
-                return train_together(trainings, self._report(advance))
+            with telling(count) as advance:
+                return train_together(
+                    trainings,
+                    self._report(advance),
+                    lambda *fit: advance(*fit, count.wanted[fit]),
+                )
         except Abandoned:
             return [FitOutcome() for _ in self.fits]
-        except Exception as error:
+        except (Exception, OutOfTime) as error:
             return [FitOutcome(error=error) for _ in self.fits]
 
     def _report(self, advance: Callable[[int, int, int], None]) -> FitReport:

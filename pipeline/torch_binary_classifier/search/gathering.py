@@ -16,6 +16,7 @@ from torch_binary_classifier.forks import run_in_children
 from torch_binary_classifier.search.company import Company, WaitingFit
 from torch_binary_classifier.search.memory import Memory
 from torch_binary_classifier.search.patience import Patience
+from torch_binary_classifier.search.progress import Telling, untold
 from torch_binary_classifier.search.slots import Slots
 from torch_binary_classifier.search.tasks import (
     Abandoned,
@@ -35,8 +36,8 @@ class Gathering:
     ----------
     memory_limit : float
         Bytes that waiting fits may hold.
-    verbose : int, default=0
-        With 1 and more, a terminal shows how far the training is.
+    telling : callable, default=untold
+        Gets the count of every company, and tells of it while that is trained.
 
     Notes
     -----
@@ -46,9 +47,9 @@ class Gathering:
     the lock.
     """
 
-    def __init__(self, memory_limit: float, verbose: int = 0) -> None:
+    def __init__(self, memory_limit: float, telling: Telling = untold) -> None:
         self.memory = Memory(memory_limit)
-        self.verbose = verbose
+        self.telling = telling
         self._lock = threading.Lock()
         self._slots = Slots()
         self._patience = Patience()
@@ -237,7 +238,7 @@ class Gathering:
 
     def _train(self, company: Company) -> None:
         """Train a company and hand out its results."""
-        outcomes = company.train(self.verbose)
+        outcomes = company.train(self.telling)
         with self._lock:
             for fit, outcome in zip(company.fits, outcomes, strict=True):
                 fit.outcome = outcome

@@ -28,14 +28,14 @@ class FitOutcome:
     ----------
     results : list of MemberResult
         One for each of the fit's members; empty where it failed.
-    error : Exception or None
+    error : BaseException or None
         Why it failed.
     seconds : float
         That of its program, divided by the members that it served.
     """
 
     results: list[MemberResult] = field(default_factory=list)
-    error: Exception | None = None
+    error: BaseException | None = None
     seconds: float = 0.0
 
 
@@ -61,7 +61,9 @@ class Program:
 
 
 def train_together(
-    trainings: Sequence[Training], report: FitReport | None = None
+    trainings: Sequence[Training],
+    report: FitReport | None = None,
+    end: Callable[[int, int], None] | None = None,
 ) -> list[FitOutcome]:
     """Train the members of all fits, program by program.
 
@@ -71,6 +73,8 @@ def train_together(
         After ``InternedTables.intern``: what is equal is one object.
     report : callable, optional
         Called with (fit, member, epoch, loss, validation loss or None).
+    end : callable, optional
+        Called with (fit, member) once the member's program has ended.
 
     Returns
     -------
@@ -97,8 +101,10 @@ def train_together(
             _hand_out(program, results, trainings, outcomes)
         seconds = time.perf_counter() - start
         for places in program.places:
-            for fit, _ in places:
+            for fit, place in places:
                 outcomes[fit].seconds += seconds / program.n_served
+                if end is not None:
+                    end(fit, place)
     return outcomes
 
 

@@ -5,6 +5,7 @@ A share is a run of consecutive tasks for one worker, which gathers them on its 
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,7 +18,12 @@ import joblib
 
 from torch_binary_classifier.search.gathering import Gathering
 from torch_binary_classifier.search.joblib_backend import Backend
-from torch_binary_classifier.search.progress import TaskCount, shown
+from torch_binary_classifier.search.progress import (
+    ShareReport,
+    TaskCount,
+    shown,
+    untold,
+)
 from torch_binary_classifier.search.tasks import Abandoned, Call, Task
 
 MOST_FAILURES = 3  # of workers, before a search gives up
@@ -33,7 +39,7 @@ class SharingBackend(Backend):
     memory_limit : float
         Bytes that the waiting fits of all shares may hold.
     verbose : int
-        0 for no line that tells how many tasks have come back.
+        0 for no line that tells how far they are.
 
     Notes
     -----
@@ -68,9 +74,10 @@ class SharingBackend(Backend):
         """Have the tasks run, also those that joblib hands out when some are done."""
         while self.tasks:
             tasks, self.tasks = self.tasks, []
+            functions = [function for function, _ in tasks]
             with (
-                shown(TaskCount(len(tasks)), self.verbose) as advance,
-                closing(self._outcomes([function for function, _ in tasks])) as shares,
+                self._told(len(tasks)) as (advance, folder),
+                closing(self._outcomes(functions, folder)) as shares,
             ):
                 for first, outcomes in shares:
                     share = list(zip(tasks[first:], outcomes, strict=False))
@@ -82,8 +89,20 @@ class SharingBackend(Backend):
                         break  # joblib ends the call
         yield
 
+    @contextmanager
+    def _told(self, n_tasks: int) -> Iterator[tuple[Callable[[int], None], str | None]]:
+        """Yield what counts tasks, and the folder where workers tell of theirs."""
+        if not self.verbose:
+            yield lambda _: None, None
+            return
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            shown(TaskCount(n_tasks, folder)) as advance,
+        ):
+            yield advance, folder
+
     def _outcomes(
-        self, functions: Sequence[Callable[[], Any]]
+        self, functions: Sequence[Callable[[], Any]], folder: str | None
     ) -> Generator[tuple[int, list[Any]], None, None]:
         """Yield every share's first task and outcomes, as they come."""
         n_workers = self.workers.effective_n_jobs(-1)
@@ -91,7 +110,9 @@ class SharingBackend(Backend):
         bounds = [len(functions) * share // n_shares for share in range(n_shares + 1)]
         limit = self.memory_limit / n_workers
         left = {
-            first: joblib.delayed(run_share)(functions[first:last], limit, first)
+            first: joblib.delayed(run_share)(
+                functions[first:last], limit, first, folder
+            )
             for first, last in pairwise(bounds)
         }
         n_failures = 0
@@ -168,11 +189,15 @@ _share_lock = threading.Lock()  # warning filters are the process's
 
 
 def run_share(
-    functions: Sequence[Callable[[], Any]], memory_limit: float, first: int
+    functions: Sequence[Callable[[], Any]],
+    memory_limit: float,
+    first: int,
+    folder: str | None = None,
 ) -> tuple[int, list[Any]]:
     """Run tasks in this process, their fits trained together.
 
-    An error ends all of them, as it ends the search that they belong to.
+    An error ends all of them, as it ends the search that they belong to. How far they
+    are stands in a file of the folder, if that is one of this machine.
 
     Returns
     -------
@@ -182,7 +207,8 @@ def run_share(
         What each task returned, or the exception that ended it.
     """
     outcomes: list[Any] = [None] * len(functions)
-    gathering = Gathering(memory_limit)
+    telling = untold if folder is None else ShareReport(folder, first).telling
+    gathering = Gathering(memory_limit, telling)
     call = Call()
 
     def keep(place: int, outcome: Any) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from torch_binary_classifier.interface.settings import Settings
 from torch_binary_classifier.interface.solvers import SOLVERS
 
+# Hardly a value of standardised columns is larger.
+LARGEST_USUAL_VALUE = 100.0
+
 
 def check_settings(settings: Settings, dtype: str, row_weight: float) -> None:
     """Refuse settings that a network's precision cannot represent.
@@ -44,7 +47,9 @@ def check_settings(settings: Settings, dtype: str, row_weight: float) -> None:
         raise ValueError(msg)
 
 
-def divergence(epoch: int, settings: Settings, dtype: str, row_weight: float) -> str:
+def divergence(
+    epoch: int, settings: Settings, dtype: str, row_weight: float, largest: float
+) -> str:
     """Return the sentence for the user about a training that has diverged.
 
     Parameters
@@ -53,14 +58,16 @@ def divergence(epoch: int, settings: Settings, dtype: str, row_weight: float) ->
         The epoch, counted from 1, in which it did.
     settings, dtype, row_weight
         As for `check_settings`.
+    largest : float
+        Largest absolute value that the networks were shown, of any column.
     """
     return (
         f"Training diverged: weights or loss became non-finite in epoch {epoch}. The "
-        f"likely cause is {_cause(settings, dtype, row_weight)}."
+        f"likely cause is {_cause(settings, dtype, row_weight, largest)}."
     )
 
 
-def _cause(settings: Settings, dtype: str, row_weight: float) -> str:
+def _cause(settings: Settings, dtype: str, row_weight: float, largest: float) -> str:
     """Return what most likely makes a training diverge, and the remedy."""
     rate, solver = settings.learning_rate_init, SOLVERS[settings.solver]
     shrinking = rate * settings.alpha / (row_weight * settings.batch_size)
@@ -79,7 +86,15 @@ def _cause(settings: Settings, dtype: str, row_weight: float) -> str:
     # Below, the square of a gradient vanishes beside which epsilon is still nothing.
     if solver.epsilon and settings.epsilon**2 < np.finfo(dtype).tiny:
         return f"epsilon={settings.epsilon!r}: raise it to about 1e-8"
+    is_scaled = largest <= LARGEST_USUAL_VALUE
+    if solver.learning_rate and is_scaled:
+        return f"learning_rate_init={rate!r}: lower it"
+    if is_scaled:
+        return f"alpha={settings.alpha!r}: raise it"
+    scale = f"the scale of the input, where a value is {largest:.3g}"
+    if usual or not solver.learning_rate:
+        return f"{scale}: put a StandardScaler in front"
     return (
-        f"unscaled input or learning_rate_init={rate!r}: put a StandardScaler in front "
-        "or lower the learning rate"
+        f"{scale}, or learning_rate_init={rate!r}: put a StandardScaler in front and "
+        "lower the learning rate"
     )

@@ -110,9 +110,19 @@ def _check_finite_results(results: Sequence[MemberResult], problem: Problem) -> 
     for result in results:
         if result.diverged_epoch is not None:
             dtype = str(result.state.coefs[0].dtype).removeprefix("torch.")
+            epoch, largest = result.diverged_epoch, _largest_value(problem)
             raise ValueError(
-                divergence(result.diverged_epoch, problem.settings, dtype, row_weight)
+                divergence(epoch, problem.settings, dtype, row_weight, largest)
             )
+
+
+def _largest_value(problem: Problem) -> float:
+    """Return the largest absolute value that the networks were shown of the columns."""
+    if problem.encoding is not None or problem.settings.input_norm is not None:
+        return 1.0  # in the units of the bins, or of the normalisation
+    features = problem.rows.features
+    values = features if isinstance(features, np.ndarray) else features.data
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _final_loss(result: MemberResult, problem: Problem) -> float:

@@ -63,8 +63,8 @@ class Runner(Protocol):
     rate: float | None
 
     @property
-    def is_running(self) -> bool:
-        """Whether a member is to be trained further."""
+    def n_running(self) -> int:
+        """How many members are to be trained further."""
 
     def advance(self, stop: Stop) -> None:
         """Train all members that are not at their end for one epoch."""
@@ -106,9 +106,13 @@ class StepRunner:
         return Block(setup, {number: members[number] for number in numbers}, team)
 
     @property
-    def is_running(self) -> bool:
-        """Whether a member is to be trained further."""
-        return any(block.courses for block in self.blocks)
+    def n_running(self) -> int:
+        """How many members are to be trained further."""
+        return sum(
+            not course.history.stopped
+            for block in self.blocks
+            for course in block.courses
+        )
 
     def advance(self, stop: Stop) -> None:
         """Train all members that are not at their end for one epoch."""
@@ -165,9 +169,9 @@ class FullBatchRunner:
             self.results[number] = run.train()
 
     @property
-    def is_running(self) -> bool:
-        """Whether a member is to be trained further."""
-        return not all(call.is_over for call in self.calls)
+    def n_running(self) -> int:
+        """How many members are to be trained further."""
+        return sum(not call.is_over for call in self.calls)
 
     def advance(self, stop: Stop) -> None:
         """Train all members that are not at their end for one iteration."""
@@ -201,6 +205,8 @@ class Epochs:
 
     def __init__(self, trainings: Sequence[Training]) -> None:
         self.trainings = trainings
+        self.n_whole = 0  # that all have ended
+        self.ended_early = False
         self.n_epochs = max(
             member.hyperparameters.max_iter
             for training in trainings
@@ -224,10 +230,15 @@ class Epochs:
         return max(runner.losses.n_epochs for runner in self.runners)
 
     @property
+    def are_running(self) -> bool:
+        """Whether a member is to be trained further."""
+        return any(runner.n_running for runner in self.runners)
+
+    @property
     def are_known_to_go_on(self) -> bool:
         """Whether there is an epoch more. SciPy does not say before it has one."""
         return any(
-            runner.is_running and isinstance(runner, StepRunner)
+            runner.n_running and isinstance(runner, StepRunner)
             for runner in self.runners
         )
 
@@ -235,9 +246,15 @@ class Epochs:
         """Train for an epoch; return whether one has come to its end."""
         before = self.number
         for runner in self.runners:
-            if runner.is_running:
+            if runner.n_running:
                 runner.advance(stop)
+        self.n_whole += self.number > before
         return self.number > before
+
+    def are_out_of_time(self, watcher: Watcher) -> bool:
+        """Return whether a watcher wants them to end as they are, the first whole."""
+        self.ended_early |= self.n_whole > 0 and watcher.is_out_of_time()
+        return self.ended_early
 
     @property
     def are_finite(self) -> bool:
@@ -254,6 +271,8 @@ class Epochs:
         return EpochEnd(
             self.number,
             self.n_epochs,
+            sum(len(one.last) for one in losses),
+            sum(runner.n_running for runner in self.runners),
             fmean([value for one in losses for value in one.last]),
             fmean(held_out) if held_out else None,
             max(rates, default=None),
@@ -277,7 +296,8 @@ def train_in_step(
     trainings : sequence of Training
         The networks of one fit, kind by kind.
     watcher : Watcher
-        Who is told. Its wish to end the training counts as the stopping rule.
+        Who is told. Its wish to end the training with an epoch counts as the stopping
+        rule. That it is out of time counts as an interruption, after the first epoch.
     fitted : callable
         Makes plain numbers of results, for the watcher.
 
@@ -286,10 +306,14 @@ def train_in_step(
     list of list of MemberResult
         By training, the members in their order.
     """
-    with Epochs(trainings) as epochs, stopped_by_user() as stop:
+    with Epochs(trainings) as epochs, stopped_by_user() as user_has_enough:
+
+        def stop() -> bool:
+            return user_has_enough() or epochs.are_out_of_time(watcher)
+
         has_enough = _train(epochs, watcher, stop, lambda: fitted(epochs.so_far()))
         results = epochs.so_far()
-        interrupted = stop()
+        interrupted = user_has_enough() or epochs.ended_early
     everybody = [one for members in results for one in members]
     if interrupted and not all(one.loss_curve for one in everybody):
         raise KeyboardInterrupt  # there is nothing to keep of some members
@@ -309,7 +333,7 @@ def _train(
     fitted: Callable[[], list[FittedMembers]],
 ) -> bool:
     """Train to the end; return whether the watcher was who wanted it."""
-    while any(runner.is_running for runner in epochs.runners):
+    while epochs.are_running:
         is_begun = epochs.are_known_to_go_on
         if is_begun:
             watcher.begin()
@@ -321,6 +345,6 @@ def _train(
             watcher.begin()
         if watcher.end(epochs.end(fitted)):
             return True
-        if stop():
+        if epochs.are_running and stop():
             return False
     return False
