@@ -139,9 +139,7 @@ ROOMS = {
             "learning_rates",
         ),
     ),
-    "assembly": Room(
-        ours=("classifier", "preparation", "search"), others=("numpy", "sklearn")
-    ),
+    "assembly": Room(ours=("classifier", "preparation", "search"), others=("sklearn",)),
     "cli": Room(
         ours=(
             "",

@@ -30,11 +30,12 @@ from torch_binary_classifier.cli.report import (
     write_search,
     write_verdict,
 )
-from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.cli.terminal import Output, write_paragraph
 from torch_binary_classifier.model_card import card
 from torch_binary_classifier.persistence import check_writable, replaced_file, save
 from torch_binary_classifier.positive import with_positive
 from torch_binary_classifier.report_page import report
+from torch_binary_classifier.report_page.measures import metrics_on
 from torch_binary_classifier.scoring import read_table
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.wording import plain
@@ -131,16 +132,33 @@ def train(
     fitted = {OURS: _fitted(plan, columns, X, y, stream)}
     for name, baseline in baselines(**columns.by_kind).items():
         fitted[name] = baseline.fit(X, y)
-    metrics = write_metrics(fitted, held_out_X, held_out_y, stream)
+    metrics = _measured(fitted, held_out_X, held_out_y, positive, stream)
     model = with_positive(fitted.pop(OURS), positive)
     save(model, out, X=X, metrics=metrics[OURS])
-    stream.write(
-        f"Saved {plain(str(out))}, fitted on the {len(y)} rows that were not held out\n"
-    )
+    _tell_saved(out, len(y), stream)
     if plan.card:
         _write_card(out, stream)
     _write_report(plan.report, model, held_out_X, held_out_y, fitted, stream)
     write_verdict(metrics, stream)
+
+
+def _measured(
+    fitted: Mapping[str, Any], X: Any, y: Any, positive: Any, stream: Output
+) -> dict[str, dict[str, float]]:
+    """Return and report the metrics of fitted classifiers on held-out rows."""
+    metrics = {
+        name: metrics_on(model, X, y, positive) for name, model in fitted.items()
+    }
+    write_metrics(metrics, f"On {len(y)} rows held out:", stream)
+    return metrics
+
+
+def _tell_saved(path: Path, n_rows: int, stream: Output) -> None:
+    """Report that the model was written."""
+    write_paragraph(
+        f"Saved {plain(str(path))}, fitted on the {n_rows} rows that were not held out",
+        stream,
+    )
 
 
 def _check_outputs(out: Path, plan: TrainingPlan) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "counts_of",
     "importances_of",
     "metrics_of",
+    "metrics_on",
     "tuned_threshold",
 ]
 
@@ -92,7 +93,7 @@ class Importances:
 def metrics_of(
     is_positive: Flags, probabilities: Scores, predicted: Flags
 ) -> dict[str, float]:
-    """Return how good probabilities are.
+    """Return how good probabilities are, and the labels that follow from them.
 
     Parameters
     ----------
@@ -106,16 +107,53 @@ def metrics_of(
     Returns
     -------
     dict of str to float
-        Log-loss and Brier score (lower is better), area under the ROC curve, average
-        precision and accuracy (higher is better).
+        Log-loss in nats and Brier score (lower is better), area under the ROC curve
+        (AUC) and the precision-recall curve (PR-AUC, the average precision), accuracy,
+        precision, nan where no row is taken for positive, and recall (higher is
+        better).
     """
+    shares = counts_of(is_positive, predicted).shares
     return {
-        "Log-loss": float(log_loss(is_positive, probabilities)),
+        "log-loss": float(log_loss(is_positive, probabilities)),
         "Brier score": float(brier_score_loss(is_positive, probabilities)),
         "AUC": float(roc_auc_score(is_positive, probabilities)),
-        "Average precision": float(average_precision_score(is_positive, probabilities)),
-        "Accuracy": float(accuracy_score(is_positive, predicted)),
+        "PR-AUC": float(average_precision_score(is_positive, probabilities)),
+        "accuracy": float(accuracy_score(is_positive, predicted)),
+        "precision": shares["Precision"],
+        "recall": shares["Recall"],
     }
+
+
+def metrics_on(
+    fitted: Any, X: Any, y: Any, positive: Any, threshold: float | None = None
+) -> dict[str, float]:
+    """Return how well a fitted classifier does on rows that it has not seen.
+
+    Parameters
+    ----------
+    fitted : classifier
+        A fitted one of two classes, with ``predict_proba``.
+    X : table of shape (n_rows, n_columns)
+        Rows.
+    y : array-like of shape (n_rows,)
+        Their labels, both among them.
+    positive : label
+        The class that the metrics are about.
+    threshold : float or None, default=None
+        From which probability on a row is taken for that class; None leaves it to the
+        classifier's ``predict``.
+
+    Returns
+    -------
+    dict of str to float
+        As of `metrics_of`.
+    """
+    place = np.asarray(fitted.classes_).tolist().index(positive)
+    shares = np.asarray(fitted.predict_proba(X), dtype=float)[:, place]
+    predicted = (
+        fitted.predict(X) == positive if threshold is None else shares >= threshold
+    )
+    return metrics_of(np.asarray(y) == positive, shares, np.asarray(predicted))
 
 
 def counts_of(is_positive: Flags, predicted: Flags) -> Counts:

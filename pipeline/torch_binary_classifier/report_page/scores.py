@@ -57,22 +57,25 @@ def summary(subject: Subject) -> str:
     metrics = {OURS: metrics_of(truth, subject.probabilities, subject.predicted)}
     for name, shares in subject.rivals.items():
         metrics[name] = metrics_of(truth, shares, shares >= 0.5)
-    titles = ["", *metrics[OURS]]
-    rows = [
-        [name, *(f"{value:.4f}" for value in values.values())]
-        for name, values in metrics.items()
-    ]
+    titles = ["", *(f"{name[:1].upper()}{name[1:]}" for name in metrics[OURS])]
+    rows = [[name, *map(_shown, values.values())] for name, values in metrics.items()]
     words = (
-        "Log-loss and Brier score: lower is better. Area under the ROC curve (AUC), "
-        "average precision and accuracy: higher is better."
+        "Log-loss and Brier score: lower is better. Area under the ROC curve (AUC) and "
+        "under the precision-recall curve (PR-AUC, the average precision), accuracy, "
+        "precision and recall: higher is better."
     )
     return section(
         "Scores",
-        _verdict({name: values["Log-loss"] for name, values in metrics.items()}),
+        _verdict({name: values["log-loss"] for name, values in metrics.items()}),
         table(titles, rows),
         paragraph(words, kind="note"),
         paragraph(_of_rivals(subject), kind="note"),
     )
+
+
+def _shown(value: float) -> str:
+    """Return a metric, "none" for one that these rows do not tell."""
+    return "none" if np.isnan(value) else f"{value:.4f}"
 
 
 def _verdict(losses: dict[str, float]) -> str:
