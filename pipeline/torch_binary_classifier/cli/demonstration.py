@@ -21,6 +21,7 @@ from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.cli.columns import choose_columns, frame
 from torch_binary_classifier.cli.folders import make_folder
+from torch_binary_classifier.cli.holdout import HELD_OUT_FRACTION
 from torch_binary_classifier.cli.report import (
     OURS,
     listed_metrics,
@@ -30,7 +31,6 @@ from torch_binary_classifier.cli.report import (
     write_search,
 )
 from torch_binary_classifier.cli.terminal import Output, write_paragraph
-from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import load, replaced_file, save
 from torch_binary_classifier.report_page import report

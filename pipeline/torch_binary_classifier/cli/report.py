@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch_binary_classifier import wording
@@ -18,14 +18,18 @@ __all__ = [
     "PRIOR",
     "listed_metrics",
     "write_columns",
+    "write_findings",
     "write_fold_losses",
+    "write_importances",
     "write_metrics",
     "write_positive",
     "write_search",
     "write_verdict",
 ]
 
-# The rows of the table of metrics that are compared.
+# Columns whose importance is listed.
+N_IMPORTANT = 15
+# The columns of the table of metrics that are compared.
 OURS, PRIOR = "this pipeline", "prior only"
 
 
@@ -149,6 +153,46 @@ def write_metrics(
 def _cell(value: float) -> str:
     """Return a metric, a dash where the rows do not tell it."""
     return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def write_findings(messages: Sequence[str], stream: Output) -> None:
+    """Report what there is to be said of a training.
+
+    Parameters
+    ----------
+    messages : sequence of str
+        Of ``fit_report_``; none where all is well.
+    stream : text file
+        Where to write.
+    """
+    for message in messages:
+        write_paragraph(message, stream, first="Finding: ")
+
+
+def write_importances(found: Mapping[str, Any] | None, stream: Output) -> None:
+    """Report which columns matter most.
+
+    Parameters
+    ----------
+    found : mapping or None
+        Of `cli.record.importances`.
+    stream : text file
+        Where to write.
+    """
+    if found is None:
+        stream.write("No importances: the table has too many columns to shuffle\n")
+        return
+    write_paragraph(
+        f"By how much the {found['loss']} of {found['n_rows']} rows rises when a "
+        f"column is shuffled, mean of {found['n_repeats']} shuffles:",
+        stream,
+    )
+    first = list(found["columns"].items())[:N_IMPORTANT]
+    for name, rise in first:
+        stream.write(f"  {rise:>8.4f}  {wording.name(name)}\n")
+    n_more = len(found["columns"]) - len(first)
+    if n_more:
+        stream.write(f"  and {n_more} columns that matter less\n")
 
 
 def listed_metrics(metrics: Mapping[str, float]) -> str:

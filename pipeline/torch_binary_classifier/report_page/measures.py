@@ -23,7 +23,9 @@ __all__ = [
     "N_REPEATS",
     "Counts",
     "Importances",
+    "cheapest_threshold",
     "counts_of",
+    "f1_threshold",
     "importances_of",
     "metrics_of",
     "metrics_on",
@@ -192,12 +194,69 @@ def tuned_threshold(is_positive: Flags, scores: Scores) -> float:
     float
         One of the scores.
     """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, scores)
+    gains = hits / is_positive.sum() - false_alarms / (~is_positive).sum()
+    # The first threshold lies above all scores.
+    return float(thresholds[1:][np.argmax(gains[1:])])
+
+
+def f1_threshold(is_positive: Flags, shares: Scores) -> float:
+    """Return the threshold of the highest F1, found on these rows.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    shares : ndarray of shape (n_rows,)
+        Probabilities of the positive class.
+
+    Returns
+    -------
+    float
+        One of them.
+    """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, shares)
+    gains = 2 * hits / (hits + false_alarms + is_positive.sum())
+    return float(thresholds[1:][np.argmax(gains[1:])])
+
+
+def cheapest_threshold(
+    is_positive: Flags, shares: Scores, false_positive: float, false_negative: float
+) -> float:
+    """Return the threshold of the lowest cost, found on these rows.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    shares : ndarray of shape (n_rows,)
+        Probabilities of the positive class.
+    false_positive, false_negative : float
+        What a wrong row of either kind costs.
+
+    Returns
+    -------
+    float
+        One of the probabilities, or 1 where it is cheapest to take no row for
+        positive.
+    """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, shares)
+    missed = is_positive.sum() - hits
+    costs = false_positive * false_alarms + false_negative * missed
+    return min(1.0, float(thresholds[np.argmin(costs)]))
+
+
+def _counts_by_threshold(
+    is_positive: Flags, scores: Scores
+) -> tuple[Scores, Scores, Scores]:
+    """Return hits and false alarms from each threshold on; the first is infinite."""
     false_shares, true_shares, thresholds = roc_curve(
         is_positive, scores, drop_intermediate=False
     )
-    # The first threshold lies above all scores.
-    gains = (true_shares - false_shares)[1:]
-    return float(thresholds[1:][np.argmax(gains)])
+    n_positive = is_positive.sum()
+    n_negative = len(is_positive) - n_positive
+    hits = np.rint(true_shares * n_positive)
+    return hits, np.rint(false_shares * n_negative), thresholds
 
 
 def importances_of(subject: Subject) -> Importances | None:
