@@ -73,7 +73,7 @@ def word_for_number(table):
             r"'yes', both and no other, got 'never', 'yes'\.",
         ),
         (lambda t: t[t.bought == "yes"], "both and no other, got 'yes'"),
-        (word_for_number, r"column 'age' of other\.csv in row 0: .*'old'"),
+        (word_for_number, r"other\.csv must hold rows that .* row 0 .*'age' .*'old'"),
     ],
     ids=["column", "target", "labels", "one class", "cell"],
 )
@@ -320,6 +320,9 @@ def test_inspect_tells_how_a_model_was_measured(train, run):
     assert re.search(r"^measured +on 20 rows held out, trained on people\.csv", out,
                      re.MULTILINE)  # fmt: skip
     assert re.search(r"^importances +age \d", out, re.MULTILINE)
+    rises = list(manifest()["evaluation"]["importances"]["columns"].values())
+    shown = re.findall(r"\b0\.\d{4}", out[out.index("\nimportances") :])
+    assert shown[0] == f"{max(rises):.4f}"
 
 
 def test_findings_of_the_fit_are_told(train):

@@ -95,7 +95,8 @@ def _measured(evaluation: Mapping[str, Any]) -> str:
 
 def _importances(evaluation: Mapping[str, Any]) -> str:
     """Return which columns matter most, and by how much the loss rises without."""
-    columns = list(((evaluation.get("importances") or {}).get("columns") or {}).items())
+    columns = ((evaluation.get("importances") or {}).get("columns") or {}).items()
+    columns = sorted(columns, key=lambda pair: -pair[1])
     first = [f"{wording.name(name)} {rise:.4f}" for name, rise in columns[:N_IMPORTANT]]
     n_more = len(columns) - len(first)
     return ", ".join(first) + (f" and {n_more} more" if n_more else "")

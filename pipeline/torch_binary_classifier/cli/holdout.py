@@ -26,6 +26,7 @@ from torch_binary_classifier.scoring import (
     read_table,
 )
 from torch_binary_classifier.scoring.rows import Blocks, read_rows
+from torch_binary_classifier.tables.chunk import ROW_COUNT
 from torch_binary_classifier.tables.csv_format import CsvFormat
 from torch_binary_classifier.tables.table import check_columns
 
@@ -167,8 +168,10 @@ def _of_file(
     bad = RowScorer(prior, expected).score(other).bad
     if bad:
         more = f" ({len(bad)} such rows)" if len(bad) > 1 else ""
-        where = "" if bad[0].column is None else f"column {bad[0].column!r} of "
-        msg = f"{where}{path} in row {bad[0].row}{more}: {bad[0].message}"
+        msg = (
+            f"{path} must hold rows that the model can score, got row {bad[0].row} "
+            f"({ROW_COUNT}){more}: {bad[0].message}"
+        )
         raise TableError(msg)
     return as_frame(read_rows(other, expected, Blocks()).values), labels
 
