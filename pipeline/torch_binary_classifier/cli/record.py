@@ -136,7 +136,7 @@ def write_json(
         },
         "refitted_on_all_rows": measured["refitted_on_all_rows"],
         "classes": manifest["classes"],
-        "threshold": {"value": manifest["threshold"], "rule": rule},
+        "threshold": {"value": manifest.get("threshold"), "rule": rule},
         "metrics": {OURS: manifest["metrics"], **measured["others"]},
         "importances": measured.get("importances"),
         "findings": getattr(network, "fit_report_", []),

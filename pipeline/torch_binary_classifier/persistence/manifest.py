@@ -96,11 +96,14 @@ def describe_model(
         "input_scale": kept.get("input_scale"),
         "examples": kept.get("examples"),
         "metrics": kept.get("metrics") if metrics is None else _plain(metrics),
-        "evaluation": (
-            kept.get("evaluation") if evaluation is None else _plain(evaluation)
-        ),
         "notes": kept.get("notes") if notes is None else notes,
     }
+    # Only where there are any: readers of this format know manifests without.
+    optional = {
+        "threshold": decision_threshold(model),
+        "evaluation": kept.get("evaluation") if evaluation is None else evaluation,
+    }
+    described |= {n: _plain(told) for n, told in optional.items() if told is not None}
     if table is not None:
         described["schema"] = table.to_dict()
         described["input_scale"] = _input_scale(model, X)
@@ -245,7 +248,6 @@ def _structure(model: Any) -> dict[str, Any]:
         "holds": type(model).__name__,
         "steps": [[name, type(step).__name__] for name, step in _steps(model)],
         "classes": _plain(getattr(model, "classes_", None)),
-        "threshold": decision_threshold(model),
         "columns": _plain(getattr(model, "feature_names_in_", None)),
         "n_columns": _plain(getattr(model, "n_features_in_", None)),
         "parameters": {name: _plain(value) for name, value in parameters.items()},
