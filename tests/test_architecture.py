@@ -139,7 +139,7 @@ ROOMS = {
             "learning_rates",
         ),
     ),
-    "assembly": Room(ours=("classifier", "preparation"), others=("numpy", "sklearn")),
+    "assembly": Room(ours=("classifier", "preparation"), others=("sklearn",)),
     "tuning": Room(ours=("assembly", "search"), others=("numpy", "sklearn")),
     "cli": Room(
         ours=(
@@ -149,9 +149,11 @@ ROOMS = {
             "interface",
             "estimator",
             "progress",
+            "estimator",
             "classifier",
             "persistence",
             "tables",
+            "schemas",
             "positive",
             "assembly",
             "tuning",

@@ -10,7 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from torch_binary_classifier.assembly import (
     MAX_CATEGORIES,
     baselines,
-    held_out_metrics,
     tabular_pipeline,
 )
 from torch_binary_classifier.classifier import TorchBinaryClassifier
@@ -153,16 +152,3 @@ def test_baselines_prepare_the_columns_alike(table):
     )
     prior = rivals["prior only"].predict_proba(X)
     np.testing.assert_allclose(prior[:, 1], y.mean())
-
-
-def test_held_out_metrics_are_those_of_the_second_class(table):
-    X, y = table
-    labels = np.where(y == 1, "yes", "no")
-    fitted = linear(numeric=["age"], categorical=["city"]).fit(X, labels)
-    metrics = held_out_metrics(fitted, X, labels)
-    probability = fitted.predict_proba(X)[:, 1]
-    losses = np.where(y == 1, -np.log(probability), -np.log1p(-probability))
-    pairs = probability[y == 1][:, None] - probability[y == 0]
-    assert metrics["log-loss"] == pytest.approx(losses.mean())
-    assert metrics["AUC"] == pytest.approx((pairs > 0).mean() + (pairs == 0).mean() / 2)
-    assert metrics["accuracy"] == pytest.approx(((probability > 0.5) == y).mean())

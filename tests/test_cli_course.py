@@ -54,7 +54,9 @@ def trained(monkeypatch):
 def small_grid(monkeypatch):
     """Have searches measure two candidates of few epochs."""
     grid = [{"clf__alpha": alpha, "clf__max_iter": 3} for alpha in (0.01, 100.0)]
-    monkeypatch.setattr("torch_binary_classifier.cli.tuning.default_grid", lambda: grid)
+    monkeypatch.setattr(
+        "torch_binary_classifier.cli.tuning.default_grid", lambda _: grid
+    )
     changes = [("clf__max_iter", 3), ("clf__alpha", 100.0)]
     monkeypatch.setattr("torch_binary_classifier.cli.tuning.CHANGES", changes)
 
@@ -119,20 +121,19 @@ def watch():
     return Watch(is_shown=False, time_limit=None).fitting()
 
 
+@pytest.mark.filterwarnings("ignore:something")
 def test_a_warning_does_not_run_into_the_line(monkeypatch):
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.0)
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     found = Watch(is_shown=True, time_limit=None)
-    with (
-        pytest.warns(UserWarning, match="something"),
-        found.measuring(1, 2),
-        found.telling(Count()) as advance,
-    ):
+    with found.measuring(1, 2), found.telling(Count()) as advance:
         advance()
         assert "candidate 1 of 2" in stream.getvalue()
         assert not stream.getvalue().endswith("\x1b[2K")
-        warnings.warn("something", UserWarning, stacklevel=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(warnings, "filters", [("always", None, Warning, None, 0)])
+            warnings.warn("something", UserWarning, stacklevel=1)
         assert stream.getvalue().endswith("\x1b[2K")
 
 

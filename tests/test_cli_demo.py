@@ -23,7 +23,9 @@ def test_demo_trains_saves_and_scores_in_another_process(folder, monkeypatch, ru
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     code, out, err = run("demo")
     assert (code, err) == (0, "")
-    saved, held_out, scored = out.splitlines()[-3:]
+    held_out = " ".join(out[out.index("Held out: ") :].split())
+    (saved,) = re.findall("^Saved: .+$", out, re.MULTILINE)
+    scored = out.splitlines()[-1]
     model_path, scored_path = saved.split()[-1], scored.split()[-1]
     assert held_out.startswith("Held out: log-loss 0.0")
     assert float(re.search(r"AUC (\S+),", held_out)[1]) > 0.98

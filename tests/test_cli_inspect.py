@@ -18,6 +18,7 @@ from torch_binary_classifier import save
 
 def facts_of(out):
     """Return the facts by name."""
+    out = re.sub("\n +", " ", out)  # what is told in several lines
     return dict(re.split(" {2,}", line, maxsplit=1) for line in out.splitlines())
 
 
@@ -26,6 +27,7 @@ def test_inspect_describes_a_network(run):
     run("train", "people.csv", "--target", "bought")
     code, out, err = run("inspect", "models/people.joblib")
     assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
     facts = facts_of(out)
     size = Path("models/people.joblib").stat().st_size
     assert facts["file"] == f"{Path('models/people.joblib')}, {size} bytes"
@@ -60,7 +62,7 @@ def test_inspect_loads_nothing(age_model, run, monkeypatch):
     monkeypatch.setattr(joblib, "load", None)
     code, out, err = run("inspect", age_model)
     assert (code, err) == (0, "")
-    assert "logisticregression (LogisticRegression)" in out
+    assert facts_of(out)["steps"].endswith("logisticregression (LogisticRegression)")
     assert "layers" not in out
 
 
@@ -75,7 +77,7 @@ def test_file_that_says_nothing_is_loaded_if_one_asks(age_model, run):
     assert code == 0
     assert "warning: " in err
     assert "could not be verified" in err
-    assert "logisticregression (LogisticRegression)" in out
+    assert facts_of(out)["steps"].endswith("logisticregression (LogisticRegression)")
 
 
 def test_inspect_describes_a_search(tmp_path, run):

@@ -1,5 +1,6 @@
 """The command `train`: what it writes, reports and refuses."""
 
+import re
 from pathlib import Path
 
 import joblib
@@ -10,12 +11,20 @@ import pytest
 N_ROWS = 80
 
 
+METRICS = ["log-loss", "Brier score", "AUC", "PR-AUC", "accuracy", "precision",
+           "recall"]  # fmt: skip
+
+
 def held_out_table(out):
     """Return the held-out metrics of a report, by name of the classifier."""
     lines = out.splitlines()
-    start = next(n for n, line in enumerate(lines) if "log-loss       AUC" in line)
-    rows = [line.rsplit(maxsplit=3) for line in lines[start + 1 : start + 5]]
-    return {name.strip(): [float(value) for value in values] for name, *values in rows}
+    start = next(n for n, line in enumerate(lines) if "this pipeline" in line)
+    models = re.split("  +", lines[start].strip())
+    rows = [re.split("  +", line.strip()) for line in lines[start + 1 : start + 8]]
+    return {
+        model: {name: row[place] for name, *row in rows}
+        for place, model in enumerate(models)
+    }
 
 
 def models_in(folder):
@@ -44,7 +53,7 @@ def test_train_saves_a_pipeline_that_scores_its_table(folder, run, suffix):
 def test_train_reports_what_it_read(run):
     _, out, _ = run("train", "people.csv", "--target", "bought")
     assert "Read 80 rows of people.csv (" in out
-    assert "3 numeric and 1 categorical columns" in out
+    assert "3 numeric and 1 categorical columns" in " ".join(out.split())
 
 
 @pytest.mark.usefixtures("folder")
@@ -57,9 +66,13 @@ def test_train_sets_its_metrics_beside_baselines(run):
         "logistic regression",
         "prior only",
     ]
-    assert metrics["prior only"][1] == 0.5
-    assert metrics["this pipeline"][0] < 0.8 * metrics["prior only"][0]
+    assert all(list(values) == METRICS for values in metrics.values())
+    ours, prior = metrics["this pipeline"], metrics["prior only"]
+    assert prior["AUC"] == "0.5000"
+    assert prior["precision"] in {"-", "0.5000"}
+    assert float(ours["log-loss"]) < 0.8 * float(prior["log-loss"])
     assert "On 20 rows held out" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -69,8 +82,9 @@ def test_train_holds_out_the_same_share_of_each_class(run, seed):
     table["bought"] = ["yes"] * 12 + ["no"] * (N_ROWS - 12)
     table.to_csv("people.csv", index=False)
     _, out, _ = run("train", "people.csv", "--target", "bought", "--seed", seed)
-    accuracy = held_out_table(out)["prior only"][2]
-    assert accuracy == pytest.approx(17 / 20)
+    prior = held_out_table(out)["prior only"]
+    assert prior["accuracy"] == f"{17 / 20:.4f}"
+    assert (prior["precision"], prior["recall"]) == ("-", "0.0000")
 
 
 @pytest.mark.usefixtures("folder")
@@ -79,7 +93,7 @@ def test_train_takes_codes_as_texts_and_leaves_columns_out(run):
                        "--categorical", "code", "--drop", "member", "--drop", "city",
                        "--out", "other.joblib")  # fmt: skip
     assert code == 0
-    assert "1 numeric and 1 categorical columns" in out
+    assert "1 numeric and 1 categorical columns" in " ".join(out.split())
     names = joblib.load("other.joblib").feature_names_in_.tolist()
     assert names == ["age", "code"]
 
@@ -98,7 +112,9 @@ def test_train_gives_the_same_bits_for_the_same_seed(run):
 @pytest.mark.usefixtures("folder")
 def test_train_searches_a_grid(run, monkeypatch):
     grid = [{"clf__alpha": alpha, "clf__max_iter": 20} for alpha in (0.01, 100.0)]
-    monkeypatch.setattr("torch_binary_classifier.cli.tuning.default_grid", lambda: grid)
+    monkeypatch.setattr(
+        "torch_binary_classifier.cli.tuning.default_grid", lambda _: grid
+    )
     code, out, err = run("train", "people.csv", "--target", "bought", "--grid")
     assert (code, err) == (0, "")
     assert "Best: alpha=0.01, max_iter=20" in out
@@ -112,6 +128,7 @@ def test_train_names_columns_that_may_not_be_meant_as_texts(run):
     table["code"] = ["?", *table["code"].astype(str)[1:]]
     table.to_csv("people.csv", index=False)
     _, out, _ = run("train", "people.csv", "--target", "bought")
+    out = " ".join(out.split())
     assert "column 'id' holds 80 different texts, of which the 63 most frequent" in out
     assert "column 'code' is taken for text, because row 0" in out
     assert "'city'" not in out

@@ -33,6 +33,7 @@ from torch_binary_classifier.report_page.measures import (
     counts_of,
     importances_of,
     metrics_of,
+    metrics_on,
     tuned_threshold,
 )
 from torch_binary_classifier.report_page.subject import LOGISTIC, PRIOR, subject_of
@@ -177,7 +178,7 @@ def test_scores_are_those_of_scikit_learn(written, network, unseen):
     shares, truth = network.predict_proba(X)[:, 1], y == "yes"
     expected = [log_loss(truth, shares), brier_score_loss(truth, shares)]
     expected += [roc_auc_score(truth, shares)]
-    rows = {row[0]: row[1:] for row in Page(written).rows if len(row) == 6}
+    rows = {row[0]: row[1:] for row in Page(written).rows if len(row) == 8}
     assert rows["this model"][:3] == [f"{value:.4f}" for value in expected]
     assert list(rows) == ["this model", LOGISTIC, PRIOR]
 
@@ -198,7 +199,7 @@ def test_given_rivals_are_compared_with(network, table, unseen, tmp_path):
     path = tmp_path / "report.html"
     report(network, *unseen, path, rivals={"<trees>": trees})
     page = Page(path)
-    rows = {row[0]: row for row in page.rows if len(row) == 6}
+    rows = {row[0]: row for row in page.rows if len(row) == 8}
     expected = log_loss(unseen[1] == "yes", trees.predict_proba(unseen[0])[:, 1])
     assert rows["<trees>"][1] == f"{expected:.4f}"
     assert rows["<trees>"][5] == f"{trees.score(*unseen):.4f}"
@@ -473,9 +474,39 @@ def test_without_matplotlib_nothing_is_written(unseen, tmp_path, monkeypatch):
 def test_metrics_of_certain_probabilities():
     truth = np.array([False, True])
     metrics = metrics_of(truth, np.array([0.0, 1.0]), truth)
-    assert metrics["AUC"] == metrics["Accuracy"] == metrics["Average precision"] == 1
+    perfect = {"AUC", "PR-AUC", "accuracy", "precision", "recall"}
+    assert all(metrics[name] == 1 for name in perfect)
     assert metrics["Brier score"] == 0
-    assert metrics["Log-loss"] < 1e-10
+    assert metrics["log-loss"] < 1e-10
+
+
+def test_precision_is_not_told_where_no_row_is_taken_for_positive():
+    truth = np.array([False, True])
+    metrics = metrics_of(truth, np.array([0.1, 0.2]), np.array([False, False]))
+    assert np.isnan(metrics["precision"])
+    assert metrics["recall"] == 0
+
+
+def test_metrics_are_those_of_the_positive_class(rng):
+    x = rng.normal(size=200)
+    y = np.where(x + rng.normal(size=200) > 0.5, "yes", "no")
+    fitted = LogisticRegression().fit(x[:, None], y)
+    probability = fitted.predict_proba(x[:, None])[:, 1]
+    is_yes = y == "yes"
+    metrics = metrics_on(fitted, x[:, None], y, "yes")
+    losses = np.where(is_yes, -np.log(probability), -np.log1p(-probability))
+    pairs = probability[is_yes][:, None] > probability[~is_yes]
+    assert metrics["log-loss"] == pytest.approx(losses.mean())
+    assert metrics["AUC"] == pytest.approx(pairs.mean())
+    assert metrics["accuracy"] == pytest.approx(((probability > 0.5) == is_yes).mean())
+    assert metrics["recall"] == pytest.approx((probability > 0.5)[is_yes].mean())
+    other = metrics_on(fitted, x[:, None], y, "no", threshold=0.6)
+    assert other["AUC"] == pytest.approx(metrics["AUC"])
+    taken = 1 - probability >= 0.6
+    assert other["recall"] == pytest.approx(taken[~is_yes].mean())
+    assert other["precision"] == pytest.approx(~is_yes[taken] @ np.ones(taken.sum())
+                                               / taken.sum())  # fmt: skip
+    assert other["PR-AUC"] != pytest.approx(metrics["PR-AUC"])
 
 
 @pytest.mark.usefixtures("folder")
@@ -486,9 +517,9 @@ def test_train_writes_a_report_of_the_rows_held_out(run):
     assert "Wrote report.html\n" in out
     page = Page(Path("report.html"))
     assert "on 20 rows." in page.shown
-    rows = {row[0]: row for row in page.rows if len(row) == 6}
+    rows = {row[0]: row for row in page.rows if len(row) == 8}
     assert list(rows) == ["this model", "boosted trees", LOGISTIC, PRIOR]
-    ours = re.search(r"^ +this pipeline +(\S+)", out, re.MULTILINE)[1]
+    ours = re.search(r"^ +log-loss +(\S+)", out, re.MULTILINE)[1]
     assert rows["this model"][1] == ours
 
 

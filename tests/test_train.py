@@ -1,6 +1,7 @@
 """What `train` makes of the columns that real tables have, and what it says of them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,15 +38,17 @@ def train(capsys):
             table.to_parquet("t.parquet", index=False)
         code = main(["train", f"t.{suffix}", "--target", "y", "--out", "m.joblib",
                      *options])  # fmt: skip
-        return code, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        assert max(map(len, out.splitlines()), default=0) <= 80
+        return code, re.sub("\n  (?=[^ ])", " ", out), err  # in whole paragraphs
 
     return run
 
 
 def held_out(out):
     """Return the pipeline's held-out log-loss and AUC."""
-    (line,) = [line for line in out.splitlines() if line.startswith("  this pipeline")]
-    return [float(word) for word in line.split()[2:4]]
+    found = (re.search(rf" {name} +(\S+)", out)[1] for name in ("log-loss", "AUC"))
+    return [float(value) for value in found]
 
 
 def score(name="t.csv"):

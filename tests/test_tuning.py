@@ -34,6 +34,12 @@ def test_the_first_of_the_grid_is_the_default():
     assert set(default_grid()[0].values()) == {"auto"}
 
 
+def test_what_is_given_is_not_in_the_grid():
+    grid = default_grid({"clf__n_bins", "clf__dropout"})
+    assert len(grid) == 4
+    assert all(set(one) == {"clf__alpha", "clf__hidden_layer_sizes"} for one in grid)
+
+
 def test_a_candidate_is_measured_as_in_a_grid_search(tiny_data):
     model = pipe(max_iter=2)
     grid = {"clf__alpha": [0.0, 10.0]}

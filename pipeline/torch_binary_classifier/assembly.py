@@ -1,17 +1,15 @@
-"""From columns to a Pipeline, and how good one is; knows scikit-learn, but no files."""
+"""From columns to a Pipeline; knows scikit-learn, but no files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
@@ -24,7 +22,6 @@ __all__ = [
     "N_FOLDS",
     "baselines",
     "fold_loss",
-    "held_out_metrics",
     "tabular_pipeline",
 ]
 
@@ -162,40 +159,6 @@ def fold_loss(estimator: Any, X: Any, y: Any) -> float:
     """
     scores = cross_val_score(estimator, X, y, cv=N_FOLDS, scoring="neg_log_loss")
     return -float(scores.mean())
-
-
-def held_out_metrics(fitted: Any, X: Any, y: Any) -> dict[str, float]:
-    """Return how well a fitted classifier does on rows that it has not seen.
-
-    Parameters
-    ----------
-    fitted : estimator
-        A fitted binary classifier with ``predict_proba``.
-    X : frame or array-like of shape (n_rows, n_columns)
-        Held-out rows, of both classes.
-    y : array-like of shape (n_rows,)
-        Their labels.
-
-    Returns
-    -------
-    dict of str to float
-        Log-loss in nats (lower is better), area under the ROC curve and accuracy
-        (both 0 to 1, higher is better).
-
-    Examples
-    --------
-    >>> prior = DummyClassifier(strategy="prior").fit([[0], [0]], ["no", "yes"])
-    >>> metrics = held_out_metrics(prior, [[1], [2]], ["no", "yes"])
-    >>> {name: round(value, 4) for name, value in metrics.items()}
-    {'log-loss': 0.6931, 'AUC': 0.5, 'accuracy': 0.5}
-    """
-    probabilities = fitted.predict_proba(X)
-    is_second = np.asarray(y) == fitted.classes_[1]
-    return {
-        "log-loss": float(log_loss(is_second, probabilities, labels=[False, True])),
-        "AUC": float(roc_auc_score(is_second, probabilities[:, 1])),
-        "accuracy": float(accuracy_score(y, fitted.predict(X))),
-    }
 
 
 def _check_names(names: Sequence[str]) -> None:

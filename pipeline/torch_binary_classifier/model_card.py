@@ -181,22 +181,36 @@ def _prediction(manifest: Mapping[str, Any]) -> list[str]:
     if not manifest["classes"]:
         return ["*It has no classes.*"]
     known = [_code(wording.shown(label)) for label in manifest["classes"]]
-    return _items(
-        [
-            f"Classes: {', '.join(known)}",
-            f"Positive class, the one whose probability is reported: {known[-1]}",
-        ]
-    )
+    items = [
+        f"Classes: {', '.join(known)}",
+        f"Positive class, the one whose probability is reported: {known[-1]}",
+    ]
+    if manifest.get("threshold") is not None:
+        items.append(
+            f"It is predicted from a probability of {_shown(manifest['threshold'])} on"
+        )
+    return _items(items)
 
 
 def _metrics(manifest: Mapping[str, Any]) -> list[str]:
     """Return what was measured."""
     measured = (manifest["metrics"] or {}).items()
     rows = [[_code(name), _code(_shown(value))] for name, value in measured]
-    return _table(["metric", "value:"], rows) or [
+    how = _items(_measured(manifest.get("evaluation") or {}))
+    return [*_table(["metric", "value:"], rows), *([""] if how else []), *how] or [
         "*None in the file. Measured on rows that training has not seen; `save` takes "
         "them as `metrics`.*"
     ]
+
+
+def _measured(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how the metrics were measured."""
+    words = {"data": "Trained on", "held_out": "Measured on", "date": "Measured"}
+    for key, word in words.items():
+        if evaluation.get(key):
+            yield f"{word}: {_code(evaluation[key])}"
+    if evaluation.get("refitted_on_all_rows"):
+        yield "Fitted anew on all rows after it was measured"
 
 
 def _data(manifest: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Which of two classes the probability is of; knows classifiers, but no networks."""
+"""Which class the probability is of, and from which on it is predicted.
+
+Knows classifiers, but no networks.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from torch_binary_classifier.wording import listed, shown
 
-__all__ = ["PositiveClassifier", "with_positive"]
+__all__ = ["PositiveClassifier", "with_positive", "with_threshold"]
 
 
 class PositiveClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -156,4 +160,35 @@ def with_positive(pipe: Pipeline, positive: Any) -> Pipeline:
         return pipe
     *first, (name, clf) = pipe.steps
     last = PositiveClassifier(clone(clf), positive)._keep(clf)
+    return Pipeline([*first, (name, last)])
+
+
+def with_threshold(pipe: Pipeline, threshold: float) -> Pipeline:
+    """Return a fitted pipeline that predicts its second class from a threshold on.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        A fitted pipeline that ends with a binary classifier.
+    threshold : float
+        A probability of ``classes_[1]``.
+
+    Returns
+    -------
+    Pipeline
+        One of the same fitted steps, the last of them in a
+        ``FixedThresholdClassifier`` of scikit-learn. Its probabilities are the same.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> pipe = Pipeline([("clf", DummyClassifier())]).fit([[0]] * 4, [*"aaab"])
+    >>> with_threshold(pipe, 0.2).predict([[1]]).tolist()
+    ['b']
+    """
+    *first, (name, clf) = pipe.steps
+    last = FixedThresholdClassifier(
+        clone(clf), threshold=threshold, response_method="predict_proba"
+    )
+    last.estimator_ = clf
     return Pipeline([*first, (name, last)])

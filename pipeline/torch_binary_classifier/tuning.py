@@ -5,7 +5,7 @@ Knows scikit-learn's names of parameters; nothing of tables, files or who reads 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +47,13 @@ MOST_TOGETHER = 3
 CLEAR_ERRORS = 2.0
 
 
-def default_grid() -> list[dict[str, Any]]:
+def default_grid(given: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return the candidates that `train --grid` measures, for a step named ``clf``.
+
+    Parameters
+    ----------
+    given : collection of str, default=()
+        Parameters that are not searched for.
 
     Returns
     -------
@@ -69,7 +74,9 @@ def default_grid() -> list[dict[str, Any]]:
         "clf__n_bins": ["auto", 48],
         "clf__alpha": ["auto", 1.0],
     }
-    return list(ParameterGrid(values))
+    return list(
+        ParameterGrid({name: own for name, own in values.items() if name not in given})
+    )
 
 
 @dataclass(frozen=True)

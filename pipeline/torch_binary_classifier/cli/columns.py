@@ -13,7 +13,15 @@ from torch_binary_classifier.exceptions import TableError
 from torch_binary_classifier.scoring import Chunk, as_frame
 from torch_binary_classifier.wording import listed
 
-__all__ = ["Columns", "choose_columns", "frame", "positive_label", "target"]
+__all__ = [
+    "MIN_ROWS_PER_CLASS",
+    "Columns",
+    "choose_columns",
+    "frame",
+    "label_written",
+    "positive_label",
+    "target",
+]
 
 # A fold of the search must leave the ensemble a row of either class for each member.
 MIN_ROWS_PER_CLASS = 10
@@ -113,13 +121,38 @@ def positive_label(y: Any, written: str | None) -> Any:
     TableError
         If no label is written so.
     """
+    return (
+        max(y.tolist()) if written is None else label_written(y, written, "--positive")
+    )
+
+
+def label_written(y: Any, written: str, option: str) -> Any:
+    """Return the label that is written so.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        The labels.
+    written : str
+        A label as the user writes it.
+    option : str
+        The option in which it stands.
+
+    Returns
+    -------
+    label
+        One of the labels.
+
+    Raises
+    ------
+    TableError
+        If no label is written so.
+    """
     labels = sorted(set(y.tolist()))
-    if written is None:
-        return labels[1]
     for label in labels:
         if _is_written(label, written):
             return label
-    msg = f"--positive must be one of the labels {listed(labels)}, got {written!r}."
+    msg = f"{option} must be one of the labels {listed(labels)}, got {written!r}."
     raise TableError(msg)
 
 

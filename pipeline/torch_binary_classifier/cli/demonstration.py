@@ -21,6 +21,7 @@ from torch_binary_classifier.classifier import TorchBinaryClassifier
 from torch_binary_classifier.cli import PROGRAM
 from torch_binary_classifier.cli.columns import choose_columns, frame
 from torch_binary_classifier.cli.folders import make_folder
+from torch_binary_classifier.cli.holdout import HELD_OUT_FRACTION
 from torch_binary_classifier.cli.report import (
     OURS,
     listed_metrics,
@@ -28,12 +29,12 @@ from torch_binary_classifier.cli.report import (
     write_fold_losses,
     write_metrics,
 )
-from torch_binary_classifier.cli.terminal import Output
-from torch_binary_classifier.cli.training import HELD_OUT_FRACTION
+from torch_binary_classifier.cli.terminal import Output, write_paragraph
 from torch_binary_classifier.cli.tuning import write_best, write_candidate
 from torch_binary_classifier.exceptions import OutputError
 from torch_binary_classifier.persistence import load, replaced_file, save
 from torch_binary_classifier.report_page import report
+from torch_binary_classifier.report_page.measures import metrics_on
 from torch_binary_classifier.scoring import read_table
 from torch_binary_classifier.tuning import measured
 
@@ -82,13 +83,19 @@ def demonstrate(folder: Path, *, stream: Output) -> None:
         fitted[name] = baseline.fit(X, y)
         losses[name] = fold_loss(baseline, X, y)
     write_fold_losses(losses, len(y), stream)
-    metrics = write_metrics(fitted, new_X, new_y, stream)
+    positive = model.classes_[1]
+    metrics = {
+        name: metrics_on(one, new_X, new_y, positive) for name, one in fitted.items()
+    }
+    write_metrics(metrics, f"On {len(new_y)} rows held out:", stream)
     save(model, files.model, X=X, metrics=metrics[OURS])
     _score_elsewhere(files, stream)
     _compare_scores(files, model.predict_proba(new_X)[:, 1], stream)
     _write_report(files, new_X, new_y, fitted, stream)
     stream.write(f"Saved:    {files.model}\n")
-    stream.write(f"Held out: {listed_metrics(metrics[OURS])}\n")
+    write_paragraph(
+        f"Held out: {listed_metrics(metrics[OURS])}", stream, indent=" " * 10
+    )
     stream.write(f"Scored:   {files.scored}\n")
 
 

@@ -9,6 +9,9 @@ from torch_binary_classifier import wording
 
 __all__ = ["facts"]
 
+# Columns whose importance is shown.
+N_IMPORTANT = 10
+
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Return what a manifest tells, in few words each.
@@ -31,6 +34,7 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
         "steps": ", ".join(f"{n} ({kind})" for n, kind in manifest.get("steps") or ()),
         "best": _best(manifest.get("search")),
         "classes": _classes(manifest.get("classes")),
+        "threshold": _threshold(manifest.get("threshold")),
         "columns": ", ".join(_columns(manifest)),
         "rows": _rows(manifest),
         "layers": " and ".join(
@@ -42,6 +46,8 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
         "validation loss": _loss(training.get("validation_loss")),
         "best loss": _loss(training.get("best_loss")),
         "held out": _pairs(manifest.get("metrics")),
+        "measured": _measured(manifest.get("evaluation") or {}),
+        "importances": _importances(manifest.get("evaluation") or {}),
         "examples": len((manifest.get("examples") or {}).get("scores", ())),
         "notes": manifest.get("notes"),
     }
@@ -66,6 +72,34 @@ def _classes(classes: Any) -> str:
     if not classes:
         return ""
     return f"{wording.listed(classes)}; probability of {classes[-1]!r}"
+
+
+def _threshold(threshold: float | None) -> str:
+    """Return from which probability on the second class is predicted, if it is told."""
+    return "" if threshold is None else f"{threshold:.4g}"
+
+
+def _measured(evaluation: Mapping[str, Any]) -> str:
+    """Return how the metrics were measured."""
+    data, date = evaluation.get("data"), evaluation.get("date")
+    found = [
+        f"on {evaluation['held_out']}" if evaluation.get("held_out") else "",
+        f"trained on {wording.name(data)}" if data else "",
+        str(date or ""),
+        "then fitted anew on all rows"
+        if evaluation.get("refitted_on_all_rows")
+        else "",
+    ]
+    return ", ".join(words for words in found if words)
+
+
+def _importances(evaluation: Mapping[str, Any]) -> str:
+    """Return which columns matter most, and by how much the loss rises without."""
+    columns = ((evaluation.get("importances") or {}).get("columns") or {}).items()
+    columns = sorted(columns, key=lambda pair: -pair[1])
+    first = [f"{wording.name(name)} {rise:.4f}" for name, rise in columns[:N_IMPORTANT]]
+    n_more = len(columns) - len(first)
+    return ", ".join(first) + (f" and {n_more} more" if n_more else "")
 
 
 def _columns(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from torch_binary_classifier.cli.terminal import write_paragraph
 from torch_binary_classifier.wording import plain
 
 if TYPE_CHECKING:
@@ -95,4 +96,5 @@ def _write_lines(
     described |= facts(manifest or {})
     width = max(len(name) for name in described)
     for name, fact in described.items():
-        stream.write(f"{name:<{width}}  {fact}\n")
+        first, indent = f"{name:<{width}}  ", " " * (width + 2)
+        write_paragraph(fact, stream, first=first, indent=indent)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch_binary_classifier import wording
-from torch_binary_classifier.assembly import N_FOLDS, held_out_metrics
+from torch_binary_classifier.assembly import N_FOLDS
 from torch_binary_classifier.cli.columns import Columns
-from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.cli.terminal import Output, write_paragraph
 from torch_binary_classifier.scoring import Chunk
 
 __all__ = [
@@ -17,13 +18,17 @@ __all__ = [
     "PRIOR",
     "listed_metrics",
     "write_columns",
+    "write_findings",
     "write_fold_losses",
+    "write_importances",
     "write_metrics",
     "write_positive",
     "write_verdict",
 ]
 
-# The rows of the table of metrics that are compared.
+# Columns whose importance is listed.
+N_IMPORTANT = 15
+# The columns of the table of metrics that are compared.
 OURS, PRIOR = "this pipeline", "prior only"
 
 
@@ -47,13 +52,14 @@ def write_columns(table: Chunk, columns: Columns, y: Any, stream: Output) -> Non
         for label, n in sorted(Counter(y.tolist()).items())
     )
     times = f", {counts['times']} of dates or durations" if counts["times"] else ""
-    stream.write(
+    write_paragraph(
         f"Read {table.n_rows} rows of {wording.plain(table.source)} ({classes}): "
         f"{counts['numeric']} numeric and {counts['categorical']} categorical "
-        f"columns{times}\n"
+        f"columns{times}",
+        stream,
     )
     for note in columns.notes:
-        stream.write(f"Note: {note}\n")
+        write_paragraph(note, stream, first="Note: ")
 
 
 def write_positive(labels: Any, positive: object, stream: Output) -> None:
@@ -69,9 +75,10 @@ def write_positive(labels: Any, positive: object, stream: Output) -> None:
         Where to write.
     """
     (other,) = (label for label in labels if label != positive)
-    stream.write(
+    write_paragraph(
         f"The probability is that of {wording.shown(positive)} (--positive "
-        f"{wording.name(other)} for the other class)\n"
+        f"{wording.name(other)} for the other class)",
+        stream,
     )
 
 
@@ -94,34 +101,74 @@ def write_fold_losses(losses: Mapping[str, float], n_rows: int, stream: Output) 
 
 
 def write_metrics(
-    fitted: Mapping[str, Any], X: Any, y: Any, stream: Output
-) -> dict[str, dict[str, float]]:
-    """Measure fitted classifiers on held-out rows; report them side by side.
+    metrics: Mapping[str, Mapping[str, float]], title: str, stream: Output
+) -> None:
+    """Report metrics of classifiers side by side.
 
     Parameters
     ----------
-    fitted : mapping of str to estimator
-        The classifiers by name.
-    X : frame of shape (n_rows, n_columns)
-        The held-out rows.
-    y : ndarray of shape (n_rows,)
-        Their labels.
+    metrics : mapping of str to mapping of str to float
+        The metrics of each classifier.
+    title : str
+        On which rows they were measured, and how.
     stream : text file
         Where to write.
-
-    Returns
-    -------
-    dict of str to dict of str to float
-        The metrics of each classifier.
     """
-    metrics = {name: held_out_metrics(model, X, y) for name, model in fitted.items()}
-    width = max(len(name) for name in metrics)
-    titles = "".join(f"{title:>10}" for title in next(iter(metrics.values())))
-    stream.write(f"On {len(y)} rows held out:\n  {'':<{width}}{titles}\n")
-    for name, values in metrics.items():
-        cells = "".join(f"{value:>10.4f}" for value in values.values())
+    write_paragraph(title, stream)
+    names = list(next(iter(metrics.values())))
+    width = max(map(len, names))
+    stream.write(f"  {'':<{width}}{''.join(f'  {model}' for model in metrics)}\n")
+    for name in names:
+        cells = "".join(
+            f"{_cell(values[name]):>{len(model) + 2}}"
+            for model, values in metrics.items()
+        )
         stream.write(f"  {name:<{width}}{cells}\n")
-    return metrics
+
+
+def _cell(value: float) -> str:
+    """Return a metric, a dash where the rows do not tell it."""
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def write_findings(messages: Sequence[str], stream: Output) -> None:
+    """Report what there is to be said of a training.
+
+    Parameters
+    ----------
+    messages : sequence of str
+        Of ``fit_report_``; none where all is well.
+    stream : text file
+        Where to write.
+    """
+    for message in messages:
+        write_paragraph(message, stream, first="Finding: ")
+
+
+def write_importances(found: Mapping[str, Any] | None, stream: Output) -> None:
+    """Report which columns matter most.
+
+    Parameters
+    ----------
+    found : mapping or None
+        Of `cli.record.importances`.
+    stream : text file
+        Where to write.
+    """
+    if found is None:
+        stream.write("No importances: the table has too many columns to shuffle\n")
+        return
+    write_paragraph(
+        f"By how much the {found['loss']} of {found['n_rows']} rows rises when a "
+        f"column is shuffled, mean of {found['n_repeats']} shuffles:",
+        stream,
+    )
+    first = list(found["columns"].items())[:N_IMPORTANT]
+    for name, rise in first:
+        stream.write(f"  {rise:>8.4f}  {wording.name(name)}\n")
+    n_more = len(found["columns"]) - len(first)
+    if n_more:
+        stream.write(f"  and {n_more} columns that matter less\n")
 
 
 def listed_metrics(metrics: Mapping[str, float]) -> str:
@@ -152,7 +199,8 @@ def write_verdict(metrics: Mapping[str, Mapping[str, float]], stream: Output) ->
     """
     ours, prior = (metrics[name]["log-loss"] for name in (OURS, PRIOR))
     if ours > prior:
-        stream.write(
+        write_paragraph(
             "Do not use this model: on the held-out rows it is worse than the class "
-            f"frequencies alone (log-loss {ours:.4f} against {prior:.4f})\n"
+            f"frequencies alone (log-loss {ours:.4f} against {prior:.4f})",
+            stream,
         )

@@ -5,12 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from torch_binary_classifier.exceptions import OutputError
 
-__all__ = ["Output", "Silence", "discard", "outlived", "show_any_letter"]
+__all__ = [
+    "COLUMNS",
+    "Output",
+    "Silence",
+    "discard",
+    "outlived",
+    "show_any_letter",
+    "write_paragraph",
+]
+
+# Of the smallest terminal that a report is made for.
+COLUMNS = 80
 
 
 class Output(Protocol):
@@ -43,6 +55,33 @@ def show_any_letter(stream: Any) -> None:
     """
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
+
+
+def write_paragraph(
+    text: str, stream: Output, *, first: str = "", indent: str = "  "
+) -> None:
+    """Write a text in lines that no terminal has to break.
+
+    Parameters
+    ----------
+    text : str
+        The text; words that are longer than a line stay whole.
+    stream : text file
+        Where to write.
+    first : str, default=""
+        What stands before the text in its first line.
+    indent : str, default="  "
+        What stands before it in the others.
+    """
+    filled = textwrap.fill(
+        text,
+        COLUMNS,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    stream.write(f"{filled or first.rstrip()}\n")
 
 
 def discard(stream: Any) -> None:

@@ -17,6 +17,8 @@ from torch_binary_classifier.cli.arguments import (
 )
 from torch_binary_classifier.cli.course import add_course, add_search
 from torch_binary_classifier.cli.folders import MODELS, folder_for_output
+from torch_binary_classifier.cli.measuring import add_measuring, measuring_of
+from torch_binary_classifier.cli.parameters import add_parameters, parameters_of
 from torch_binary_classifier.cli.terminal import Silence, outlived
 from torch_binary_classifier.tables.streams import STANDARD_INPUT
 
@@ -42,27 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.add_argument("data", metavar="DATA", type=Path, help=input_help("train on"))
     _add_labels(parser)
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        type=path_with_suffix(MODEL_SUFFIX, SAFE_SUFFIX),
-        help="model file to write (default: models/ and the name of DATA)",
-    )
-    parser.add_argument(
-        "--card",
-        action="store_true",
-        help="write a model card beside it, by the model's name with .md",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="HTML",
-        type=path_with_suffix(REPORT_SUFFIX),
-        help="page to write on how the model does on the rows held out; needs "
-        "matplotlib",
-    )
+    _add_outputs(parser)
     add_search(parser)
     add_course(parser)
     _add_choice_of_columns(parser)
+    add_parameters(parser)
+    add_measuring(parser)
     parser.add_argument(
         "--seed",
         type=_seed,
@@ -85,8 +72,7 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
     from torch_binary_classifier.cli.training import TrainingPlan, train
 
     out = arguments.out or _default_out(arguments)
-    check_no_input(arguments, out, arguments.data)
-    _check_report(arguments)
+    _check_outputs(arguments, out)
     plan = TrainingPlan(
         target=arguments.target,
         categorical=tuple(arguments.categorical),
@@ -98,6 +84,10 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         positive=arguments.positive,
         card=arguments.card,
         report=arguments.report,
+        json=arguments.json,
+        measuring=measuring_of(arguments),
+        parameters=parameters_of(arguments.param, arguments.class_weight),
+        threshold=arguments.threshold,
     )
     # A folder that the user names is not ours to make.
     folder = (
@@ -113,17 +103,51 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
         )
 
 
-def _check_report(arguments: argparse.Namespace) -> None:
-    """Refuse a report that cannot be drawn, or would take the table's place."""
+def _check_outputs(arguments: argparse.Namespace, out: Path) -> None:
+    """Refuse a report that cannot be drawn, and files in the place of another."""
+    inputs = [arguments.data, *([arguments.validate] if arguments.validate else [])]
+    check_no_input(arguments, out, *inputs)
+    if arguments.json is not None:
+        check_no_input(arguments, arguments.json, *inputs, name="--json")
+        if arguments.json.absolute() == out.absolute():
+            arguments.refuse(f"argument --json: must not be the model, got '{out}'")
     if arguments.report is None:
         return
     from torch_binary_classifier.pictures.drawing import check_matplotlib
 
-    check_no_input(arguments, arguments.report, arguments.data, name="--report")
+    check_no_input(arguments, arguments.report, *inputs, name="--report")
     try:
         check_matplotlib("argument --report:")
     except ImportError as error:
         arguments.refuse(str(error))
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that are written."""
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        type=path_with_suffix(MODEL_SUFFIX, SAFE_SUFFIX),
+        help="model file to write (default: models/ and the name of DATA)",
+    )
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="write a model card beside it, by the model's name with .md",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="HTML",
+        type=path_with_suffix(REPORT_SUFFIX),
+        help="page to write on how the model does on the rows held out; needs "
+        "matplotlib",
+    )
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        type=Path,
+        help="file to write with metrics, parameters, versions and findings",
+    )
 
 
 def _add_labels(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch_binary_classifier import wording
 from torch_binary_classifier.cli.progress import Watch
-from torch_binary_classifier.cli.terminal import Output
+from torch_binary_classifier.cli.terminal import Output, write_paragraph
 from torch_binary_classifier.estimator.fit_report import INTERRUPTED
 from torch_binary_classifier.interface.watching import OutOfTime
 from torch_binary_classifier.tuning import (
@@ -36,6 +36,13 @@ class Training:
         Where the report goes.
     tell_problem : callable
         Called with a sentence if the time limit ends something.
+    given : collection of str, default=()
+        Parameters of the network that are not searched for.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the time limit has ended.
     """
 
     def __init__(
@@ -44,12 +51,14 @@ class Training:
         watch: Watch,
         stream: Output,
         tell_problem: Callable[[str], object],
+        given: Collection[str] = (),
     ) -> None:
         self.pipeline = pipeline
         self.watch = watch
         self.stream = stream
         self.tell_problem = tell_problem
-        self._cuts: list[str] = []
+        self.given = {f"{pipeline.steps[-1][0]}__{name}" for name in given}
+        self.notes: list[str] = []
         self.found: list[Candidate] = []
 
     def fit(self, search: str, X: Any, y: Any) -> Any:
@@ -79,17 +88,15 @@ class Training:
                 )
         return self.pipeline
 
-    @property
-    def note(self) -> str | None:
-        """What the time limit has ended, if anything."""
-        return " ".join(self._cuts) or None
-
     def _searched(self, search: str, X: Any, y: Any) -> Mapping[str, Any]:
         """Return the best parameters that there was time to measure."""
-        planned = default_grid()
+        planned = default_grid(self.given)
         n_candidates = len(planned)
         if search == "tune":
-            planned = [{}, *({name: value} for name, value in CHANGES)]
+            changes = [
+                (name, value) for name, value in CHANGES if name not in self.given
+            ]
+            planned = [{}, *({name: value} for name, value in changes)]
             n_candidates = len(planned) + MOST_TOGETHER - 1
         is_whole = self._measure(planned, n_candidates, X, y)
         if search == "tune" and is_whole:
@@ -137,7 +144,7 @@ class Training:
     def _note(self, what: str) -> None:
         """Report what the time limit ended, and keep it for the model file."""
         sentence = f"The time limit of {self.watch.time_limit:g} s {what}."
-        self._cuts.append(sentence)
+        self.notes.append(sentence)
         self.tell_problem(sentence)
 
 
@@ -151,7 +158,12 @@ def write_candidate(candidate: Candidate, stream: Output) -> None:
     stream : text file
         Where to write.
     """
-    stream.write(f"  log-loss {candidate.loss:.4f} with {_named(candidate)}\n")
+    write_paragraph(
+        f"log-loss {candidate.loss:.4f} with {_named(candidate)}",
+        stream,
+        first="  ",
+        indent="    ",
+    )
     stream.flush()
 
 
@@ -165,7 +177,7 @@ def write_best(candidate: Candidate, stream: Output) -> None:
     stream : text file
         Where to write.
     """
-    stream.write(f"Best: {_named(candidate)}\n")
+    write_paragraph(f"Best: {_named(candidate)}", stream)
 
 
 def _named(candidate: Candidate) -> str:

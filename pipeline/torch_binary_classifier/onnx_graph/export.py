@@ -10,7 +10,11 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    RandomizedSearchCV,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,6 +37,7 @@ from torch_binary_classifier.onnx_graph.inputs import (
 from torch_binary_classifier.onnx_graph.network import add_label, add_probability
 from torch_binary_classifier.onnx_graph.steps import add_steps
 from torch_binary_classifier.persistence import check_writable, replaced_file
+from torch_binary_classifier.persistence.manifest import decision_threshold
 from torch_binary_classifier.positive import PositiveClassifier
 from torch_binary_classifier.wording import listed
 
@@ -137,7 +142,7 @@ def _table_of(model: Any) -> tuple[list[str] | None, int]:
             case Pipeline():
                 steps = [step for _, step in first.steps]
                 first = next(s for s in steps if s not in (None, "passthrough"))
-            case PositiveClassifier():
+            case PositiveClassifier() | FixedThresholdClassifier():
                 check_is_fitted(first, "estimator_")
                 first = first.estimator_
             case _ if _is_search(first):
@@ -197,6 +202,13 @@ def _add_model(
         order.append(1 - order[0])
         probability = graph.add("Gather", probability, order, axis=1)
         return (label, probability), labels[order]
+    if type(model) is FixedThresholdClassifier and (
+        (threshold := decision_threshold(model)) is not None
+    ):
+        inner = _add_model(translation, model.estimator_, columns, name)
+        (_, probability), labels = inner
+        label = add_label(graph, probability, as_tensor(labels), threshold)
+        return (label, probability), labels
     if type(model) is not TorchBinaryClassifier:
         rule = "be a TorchBinaryClassifier"
         advice = "Other classifiers are exported by skl2onnx."

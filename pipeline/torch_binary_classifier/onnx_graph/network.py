@@ -71,12 +71,21 @@ def add_probability(
     return probability
 
 
-def add_label(graph: Graph, probability: str, labels: Array) -> str:
-    """Add the more probable of two labels, shape (n_rows,); the first for nan."""
+def add_label(
+    graph: Graph, probability: str, labels: Array, threshold: float | None = None
+) -> str:
+    """Add the more probable of two labels, shape (n_rows,); the first for nan.
+
+    With a threshold it is the second one from there on.
+    """
     second, first = (
         graph.add("Gather", probability, [place], axis=1) for place in (1, 0)
     )
-    is_second = graph.add("Cast", graph.add("Greater", second, first), to=_INT64)
+    if threshold is None:
+        decided = graph.add("Greater", second, first)
+    else:
+        decided = graph.add("GreaterOrEqual", second, np.array([[threshold]]))
+    is_second = graph.add("Cast", decided, to=_INT64)
     place = graph.add("Squeeze", is_second, COLUMNS)
     return graph.add("Gather", labels, place, axis=0)
 

@@ -66,6 +66,7 @@ def save(
     metrics: Mapping[str, float] | None = None,
     notes: str | None = None,
     examples: Any = None,
+    evaluation: Mapping[str, Any] | None = None,
     sign_with: bytes | str | os.PathLike[str] | None = None,
 ) -> None:
     """Write a model to a file that knows whether it is whole.
@@ -89,6 +90,10 @@ def save(
     examples : DataFrame, Table, array or sparse matrix, default=None
         Up to 16 rows that `load` scores to see that the model still says the same;
         None for rows of X.
+    evaluation : dict of str to object, default=None
+        How the metrics were measured, in values that JSON has: on which rows and when,
+        for example. `train` keeps ``data``, ``date``, ``held_out``, counts of rows and
+        the metrics of other classifiers.
     sign_with : bytes or path, default=None
         Key, or the file that holds it, of at least 16 bytes. Whoever has it can tell
         that nobody without it has written the file.
@@ -132,7 +137,12 @@ def save(
     check_writable(path)
     key = None if sign_with is None else key_bytes(sign_with, "sign_with")
     described = describe_model(
-        model, X=X, metrics=metrics, notes=notes, examples=examples
+        model,
+        X=X,
+        metrics=metrics,
+        notes=notes,
+        examples=examples,
+        evaluation=evaluation,
     )
     bare = without_callbacks(model)
     if hasattr(bare, "_manifest"):

@@ -28,8 +28,19 @@ from torch_binary_classifier.wording import listed, shown
 if TYPE_CHECKING:
     from torch_binary_classifier.schemas import TableSchema
 
-__all__ = ["describe_model", "last_step", "rows_of", "written_manifest"]
+__all__ = [
+    "decision_threshold",
+    "describe_model",
+    "last_step",
+    "rows_of",
+    "written_manifest",
+]
 
+# The classifiers that keep a threshold, and as what.
+THRESHOLDS = {
+    "FixedThresholdClassifier": "threshold",
+    "TunedThresholdClassifierCV": "best_threshold_",
+}
 # Rows of the training table of which the scale of the network's input is measured.
 MOST_MEASURED_ROWS = 5_000
 
@@ -41,6 +52,7 @@ def describe_model(
     metrics: Mapping[str, float] | None = None,
     notes: str | None = None,
     examples: Any = None,
+    evaluation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a model, without what belongs to its file.
 
@@ -56,6 +68,8 @@ def describe_model(
         Anything.
     examples : DataFrame, Table, array or sparse matrix, default=None
         A few rows; None for some of X.
+    evaluation : dict of str to object, default=None
+        How the metrics were measured.
 
     Returns
     -------
@@ -65,10 +79,10 @@ def describe_model(
     Raises
     ------
     ValueError
-        If X is no table or not the model's, if metrics or notes are something else,
+        If X is no table or not the model's, if what is told is something else,
         or if examples are too many or not to be scored or written.
     """
-    _check_told(metrics, notes)
+    _check_told(metrics, notes, evaluation)
     table = None if X is None else _schema(model, X)
     kept = _kept(model)
     described = {
@@ -84,6 +98,12 @@ def describe_model(
         "metrics": kept.get("metrics") if metrics is None else _plain(metrics),
         "notes": kept.get("notes") if notes is None else notes,
     }
+    # Only where there are any: readers of this format know manifests without.
+    optional = {
+        "threshold": decision_threshold(model),
+        "evaluation": kept.get("evaluation") if evaluation is None else evaluation,
+    }
+    described |= {n: _plain(told) for n, told in optional.items() if told is not None}
     if table is not None:
         described["schema"] = table.to_dict()
         described["input_scale"] = _input_scale(model, X)
@@ -92,8 +112,11 @@ def describe_model(
     return described
 
 
-def _check_told(metrics: Any, notes: Any) -> None:
+def _check_told(metrics: Any, notes: Any, evaluation: Any) -> None:
     """Refuse metrics that are no numbers by name, and notes that are no text."""
+    if evaluation is not None and not isinstance(evaluation, Mapping):
+        msg = f"evaluation must be values by their names, got {shown(evaluation)}."
+        raise ValueError(msg)
     if metrics is not None and not (
         isinstance(metrics, Mapping)
         and all(isinstance(value, Real) for value in metrics.values())
@@ -171,7 +194,38 @@ def last_step(model: Any) -> Any:
     """Return the classifier at the end of a pipeline, of a search and the like."""
     steps = _steps(model)
     last = steps[-1][1] if steps else getattr(model, "best_estimator_", model)
-    return getattr(last, "estimator_", last)
+    while hasattr(last, "estimator_"):
+        last = last.estimator_
+    return last
+
+
+def decision_threshold(model: Any) -> float | None:
+    """Return from which probability of its second class on a model predicts it.
+
+    Parameters
+    ----------
+    model : object
+        Any.
+
+    Returns
+    -------
+    float or None
+        That of a threshold classifier of scikit-learn at the end of pipelines and
+        searches; None for other models, and where it is no such probability.
+    """
+    steps = _steps(model)
+    last = steps[-1][1] if steps else getattr(model, "best_estimator_", model)
+    if last is not model:
+        return decision_threshold(last)
+    attribute = THRESHOLDS.get(type(model).__name__)
+    found = None if attribute is None else getattr(model, attribute, None)
+    is_probability = (
+        isinstance(found, Real)
+        and model.response_method in ("auto", "predict_proba")
+        and hasattr(getattr(model, "estimator_", None), "predict_proba")
+        and getattr(model, "pos_label", None) in (None, model.classes_[1])
+    )
+    return float(found) if is_probability else None  # type: ignore[arg-type]
 
 
 def _steps(model: Any) -> Sequence[tuple[str, Any]]:

@@ -23,9 +23,12 @@ __all__ = [
     "N_REPEATS",
     "Counts",
     "Importances",
+    "cheapest_threshold",
     "counts_of",
+    "f1_threshold",
     "importances_of",
     "metrics_of",
+    "metrics_on",
     "tuned_threshold",
 ]
 
@@ -92,7 +95,7 @@ class Importances:
 def metrics_of(
     is_positive: Flags, probabilities: Scores, predicted: Flags
 ) -> dict[str, float]:
-    """Return how good probabilities are.
+    """Return how good probabilities are, and the labels that follow from them.
 
     Parameters
     ----------
@@ -106,16 +109,53 @@ def metrics_of(
     Returns
     -------
     dict of str to float
-        Log-loss and Brier score (lower is better), area under the ROC curve, average
-        precision and accuracy (higher is better).
+        Log-loss in nats and Brier score (lower is better), area under the ROC curve
+        (AUC) and the precision-recall curve (PR-AUC, the average precision), accuracy,
+        precision, nan where no row is taken for positive, and recall (higher is
+        better).
     """
+    shares = counts_of(is_positive, predicted).shares
     return {
-        "Log-loss": float(log_loss(is_positive, probabilities)),
+        "log-loss": float(log_loss(is_positive, probabilities)),
         "Brier score": float(brier_score_loss(is_positive, probabilities)),
         "AUC": float(roc_auc_score(is_positive, probabilities)),
-        "Average precision": float(average_precision_score(is_positive, probabilities)),
-        "Accuracy": float(accuracy_score(is_positive, predicted)),
+        "PR-AUC": float(average_precision_score(is_positive, probabilities)),
+        "accuracy": float(accuracy_score(is_positive, predicted)),
+        "precision": shares["Precision"],
+        "recall": shares["Recall"],
     }
+
+
+def metrics_on(
+    fitted: Any, X: Any, y: Any, positive: Any, threshold: float | None = None
+) -> dict[str, float]:
+    """Return how well a fitted classifier does on rows that it has not seen.
+
+    Parameters
+    ----------
+    fitted : classifier
+        A fitted one of two classes, with ``predict_proba``.
+    X : table of shape (n_rows, n_columns)
+        Rows.
+    y : array-like of shape (n_rows,)
+        Their labels, both among them.
+    positive : label
+        The class that the metrics are about.
+    threshold : float or None, default=None
+        From which probability on a row is taken for that class; None leaves it to the
+        classifier's ``predict``.
+
+    Returns
+    -------
+    dict of str to float
+        As of `metrics_of`.
+    """
+    place = np.asarray(fitted.classes_).tolist().index(positive)
+    shares = np.asarray(fitted.predict_proba(X), dtype=float)[:, place]
+    predicted = (
+        fitted.predict(X) == positive if threshold is None else shares >= threshold
+    )
+    return metrics_of(np.asarray(y) == positive, shares, np.asarray(predicted))
 
 
 def counts_of(is_positive: Flags, predicted: Flags) -> Counts:
@@ -154,12 +194,69 @@ def tuned_threshold(is_positive: Flags, scores: Scores) -> float:
     float
         One of the scores.
     """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, scores)
+    gains = hits / is_positive.sum() - false_alarms / (~is_positive).sum()
+    # The first threshold lies above all scores.
+    return float(thresholds[1:][np.argmax(gains[1:])])
+
+
+def f1_threshold(is_positive: Flags, shares: Scores) -> float:
+    """Return the threshold of the highest F1, found on these rows.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    shares : ndarray of shape (n_rows,)
+        Probabilities of the positive class.
+
+    Returns
+    -------
+    float
+        One of them.
+    """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, shares)
+    gains = 2 * hits / (hits + false_alarms + is_positive.sum())
+    return float(thresholds[1:][np.argmax(gains[1:])])
+
+
+def cheapest_threshold(
+    is_positive: Flags, shares: Scores, false_positive: float, false_negative: float
+) -> float:
+    """Return the threshold of the lowest cost, found on these rows.
+
+    Parameters
+    ----------
+    is_positive : ndarray of shape (n_rows,)
+        The truth.
+    shares : ndarray of shape (n_rows,)
+        Probabilities of the positive class.
+    false_positive, false_negative : float
+        What a wrong row of either kind costs.
+
+    Returns
+    -------
+    float
+        One of the probabilities, or 1 where it is cheapest to take no row for
+        positive.
+    """
+    hits, false_alarms, thresholds = _counts_by_threshold(is_positive, shares)
+    missed = is_positive.sum() - hits
+    costs = false_positive * false_alarms + false_negative * missed
+    return min(1.0, float(thresholds[np.argmin(costs)]))
+
+
+def _counts_by_threshold(
+    is_positive: Flags, scores: Scores
+) -> tuple[Scores, Scores, Scores]:
+    """Return hits and false alarms from each threshold on; the first is infinite."""
     false_shares, true_shares, thresholds = roc_curve(
         is_positive, scores, drop_intermediate=False
     )
-    # The first threshold lies above all scores.
-    gains = (true_shares - false_shares)[1:]
-    return float(thresholds[1:][np.argmax(gains)])
+    n_positive = is_positive.sum()
+    n_negative = len(is_positive) - n_positive
+    hits = np.rint(true_shares * n_positive)
+    return hits, np.rint(false_shares * n_negative), thresholds
 
 
 def importances_of(subject: Subject) -> Importances | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch_binary_classifier.persistence import check_writable, replaced_file
@@ -36,6 +37,7 @@ def report(
     path: str | os.PathLike[str],
     *,
     rivals: Mapping[str, Any] | None = None,
+    manifest: Mapping[str, Any] | None = None,
 ) -> None:
     """Write how a model does on rows that it has not seen, as one HTML page.
 
@@ -59,6 +61,8 @@ def report(
         Fitted classifiers to compare with, by their names. None for a logistic
         regression behind the model's own preparation and the frequencies of the
         classes alone, each trained on the rows of the report in five folds.
+    manifest : mapping of str to object, default=None
+        What the file of the saved model says; None for what a loaded model carries.
 
     Raises
     ------
@@ -94,7 +98,10 @@ def report(
     """
     check_matplotlib("report")
     check_writable(path)
-    page = _page(subject_of(model, X, y, rivals)).encode()
+    subject = subject_of(model, X, y, rivals)
+    if manifest is not None:
+        subject = replace(subject, manifest=manifest)
+    page = _page(subject).encode()
     with replaced_file(path, n_bytes=len(page)) as file:
         file.write(page)
 
@@ -109,6 +116,12 @@ def _page(subject: Subject) -> str:
         "on rows that it has seen, a model looks better than it is."
     )
     head = [f"<h1>{escaped(title)}</h1>", paragraph(told)]
+    if (subject.manifest.get("evaluation") or {}).get("refitted_on_all_rows"):
+        anew = (
+            "The saved model was fitted anew on all rows, these included, after it was "
+            "measured: all on this page is about the one before."
+        )
+        head.append(paragraph(anew, kind="warning"))
     return document(title, [*head, *(part(subject) for part in PARTS)])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -257,9 +256,10 @@ def saved(subject: Subject) -> str:
     str
         HTML; nothing for a model that came from no file.
     """
-    manifest: Mapping[str, Any] | None = getattr(subject.model, "_manifest", None)
+    manifest = subject.manifest
     if not manifest:
         return ""
+    measured = manifest.get("evaluation") or {}
     told = {
         "Saved": manifest.get("created"),
         "Format": manifest.get("format"),
@@ -271,6 +271,13 @@ def saved(subject: Subject) -> str:
             f"{name} in the file": f"{value:.4f}"
             for name, value in (manifest.get("metrics") or {}).items()
         },
+        "Threshold": manifest.get("threshold"),
+        "Trained on": measured.get("data"),
+        "Measured": measured.get("date"),
+        "Measured on": measured.get("held_out"),
+        "Fitted anew": "on all rows, after it was measured"
+        if measured.get("refitted_on_all_rows")
+        else None,
     }
     parameters = [
         [name, wording.shown(value)[:MOST_CHARACTERS]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay
 
+from torch_binary_classifier.persistence.manifest import decision_threshold
 from torch_binary_classifier.pictures.drawing import label_of
 from torch_binary_classifier.report_page.drawing import drawn
 from torch_binary_classifier.report_page.markup import (
@@ -55,24 +56,29 @@ def summary(subject: Subject) -> str:
         return ""
     truth = subject.is_positive
     metrics = {OURS: metrics_of(truth, subject.probabilities, subject.predicted)}
+    threshold = decision_threshold(subject.model)
     for name, shares in subject.rivals.items():
-        metrics[name] = metrics_of(truth, shares, shares >= 0.5)
-    titles = ["", *metrics[OURS]]
-    rows = [
-        [name, *(f"{value:.4f}" for value in values.values())]
-        for name, values in metrics.items()
-    ]
+        taken = shares >= (0.5 if threshold is None else threshold)
+        metrics[name] = metrics_of(truth, shares, taken)
+    titles = ["", *(f"{name[:1].upper()}{name[1:]}" for name in metrics[OURS])]
+    rows = [[name, *map(_shown, values.values())] for name, values in metrics.items()]
     words = (
-        "Log-loss and Brier score: lower is better. Area under the ROC curve (AUC), "
-        "average precision and accuracy: higher is better."
+        "Log-loss and Brier score: lower is better. Area under the ROC curve (AUC) and "
+        "under the precision-recall curve (PR-AUC, the average precision), accuracy, "
+        "precision and recall: higher is better."
     )
     return section(
         "Scores",
-        _verdict({name: values["Log-loss"] for name, values in metrics.items()}),
+        _verdict({name: values["log-loss"] for name, values in metrics.items()}),
         table(titles, rows),
         paragraph(words, kind="note"),
         paragraph(_of_rivals(subject), kind="note"),
     )
+
+
+def _shown(value: float) -> str:
+    """Return a metric, "none" for one that these rows do not tell."""
+    return "none" if np.isnan(value) else f"{value:.4f}"
 
 
 def _verdict(losses: dict[str, float]) -> str:
@@ -255,9 +261,9 @@ def decisions(subject: Subject) -> str:
 
 def _own_threshold(subject: Subject) -> str:
     """Return by which threshold the model itself decides, if that is known."""
-    tuned = getattr(subject.model, "best_threshold_", None)
-    if tuned is not None:
-        return f"As the model decides, by its tuned threshold of {tuned:.4g}"
+    own = decision_threshold(subject.model)
+    if own is not None:
+        return f"As the model decides, by its tuned threshold of {own:.4g}"
     return "As the model decides"
 
 

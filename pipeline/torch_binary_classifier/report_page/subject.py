@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class Subject:
         Probabilities of other classifiers.
     rivals_given : bool
         Whether they were trained by the user, not on these rows in folds.
+    manifest : mapping of str to object
+        What the file of the model says; empty if there is none.
     """
 
     model: Any
@@ -62,6 +64,7 @@ class Subject:
     has_probabilities: bool
     rivals: Mapping[str, NDArray[np.float64]]
     rivals_given: bool
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -123,6 +126,7 @@ def subject_of(model: Any, X: Any, y: Any, rivals: Mapping[str, Any] | None) -> 
         has_probabilities,
         compared,
         rivals is not None,
+        getattr(model, "_manifest", None) or {},
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from torch_binary_classifier.persistence.manifest import decision_threshold
 from torch_binary_classifier.scoring.classes import (
     KNOWN_PACKAGES,
     is_kind_of,
@@ -67,7 +68,7 @@ class Predictor:
         The classifier.
     threshold : float or None, default=None
         From which probability on the second class is predicted, 0 to 1; None leaves
-        it to the classifier's own ``predict``.
+        it to the classifier's own ``predict``, by its own threshold if it has one.
     with_logits : bool, default=False
         Whether logits are wanted.
 
@@ -91,7 +92,8 @@ class Predictor:
     ) -> None:
         check_threshold(threshold)
         self.estimator = estimator
-        self.threshold = threshold
+        own = decision_threshold(estimator)
+        self.threshold = own if threshold is None else threshold
         self.with_logits = with_logits
         self.classes = np.asarray(estimator.classes_)
         self._is_ours = _is_ours(_last(estimator))
@@ -168,6 +170,8 @@ def check_threshold(threshold: object) -> None:
 
 def _last(model: Any) -> Any:
     """Return the classifier at the end of pipelines and searches."""
+    if decision_threshold(model) is not None and hasattr(model, "estimator_"):
+        return _last(model.estimator_)
     for kinds, inner in _INNER:
         if is_kind_of(model, *kinds):
             return _last(inner(model))
