@@ -164,12 +164,10 @@ def train(
     measured = fitted.pop(OURS)
     told_of = evaluation(data, plan.measuring, parts, metrics, positive)
     if plan.measuring.importances:
-        found = importances(measured, parts.rows_held_out, parts.labels_held_out)
-        write_importances(found, stream)
-        told_of["importances"] = found
-    X, y = task.rows if plan.measuring.refit_all else (parts.X, parts.y)
-    notes = training.notes
+        told_of["importances"] = _importances(measured, parts, stream)
+    X, y, notes = parts.X, parts.y, training.notes
     if plan.measuring.refit_all:
+        X, y = task.rows
         again = _training(plan, clone(pipe), stream)
         pipe, notes = again.fit("", X, y), [*notes, *again.notes]
     model = _deciding(pipe, positive, threshold)
@@ -264,6 +262,13 @@ def _measured(
     at = "" if threshold is None else f", all with a threshold of {threshold:.4g}"
     write_metrics(metrics, f"On {parts.words}{at}:", stream)
     return metrics
+
+
+def _importances(model: Any, parts: Split, stream: Output) -> Any:
+    """Return and report which columns matter."""
+    found = importances(model, parts.rows_held_out, parts.labels_held_out)
+    write_importances(found, stream)
+    return found
 
 
 def _tell_saved(path: Path, n_rows: int, n_all: int, stream: Output) -> None:
