@@ -30,7 +30,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="measure 9 changes of the default (step size, width, penalty, dropout, "
         "encoding, bins) in 5 folds, then those that help together, and leave the "
         "default only for what is clearly better; takes as long as some 50 trainings, "
-        "and brought 1 %% of the log-loss on one of six tables, next to nothing on five",
+        "and brought 1 %% of the log-loss on one of six tables, nearly nothing on five",
     )
 
 
