@@ -127,19 +127,18 @@ def watch():
     return Watch(is_shown=False, time_limit=None).fitting()
 
 
-@pytest.mark.filterwarnings("ignore:something")
 def test_a_warning_does_not_run_into_the_line(monkeypatch):
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.0)
-    stream = Terminal()
+    stream, heard = Terminal(), []
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(warnings, "showwarning", lambda *given: heard.append(given))
     found = Watch(is_shown=True, time_limit=None)
     with found.measuring(1, 2), found.telling(Count()) as advance:
         advance()
         assert "candidate 1 of 2" in stream.getvalue()
         assert not stream.getvalue().endswith("\x1b[2K")
-        with monkeypatch.context() as patch:
-            patch.setattr(warnings, "filters", [("always", None, Warning, None, 0)])
-            warnings.warn("something", UserWarning, stacklevel=1)
+        warnings.showwarning("something", UserWarning, "here.py", 1)
+        assert heard == [("something", UserWarning, "here.py", 1)]
         assert stream.getvalue().endswith("\x1b[2K")
 
 

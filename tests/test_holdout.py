@@ -11,6 +11,11 @@ from builders import mlp
 from torch_binary_classifier.estimator.holdout import draw_holders, splits, table_digest
 from torch_binary_classifier.interface.problem import WeightedRows
 
+# There is nothing to learn from noise, and a fit says so.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The loss, .* is above that of the class"
+)
+
 
 def network(**parameters):
     given = {

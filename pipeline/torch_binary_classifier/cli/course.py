@@ -22,15 +22,15 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "--grid",
         action="store_true",
         help="measure 8 choices of width, bins and penalty in 5 folds and take the one "
-        "with the lowest log-loss; takes some 40 times as long",
+        "with the lowest log-loss; takes as long as some 40 trainings",
     )
     group.add_argument(
         "--tune",
         action="store_true",
         help="measure 9 changes of the default (step size, width, penalty, dropout, "
         "encoding, bins) in 5 folds, then those that help together, and leave the "
-        "default only for what is clearly better; takes some 50 times as long, and "
-        "seldom brings anything",
+        "default only for what is clearly better; takes as long as some 50 trainings, "
+        "and brought 1 %% of the log-loss on one of six tables, nearly nothing on five",
     )
 
 

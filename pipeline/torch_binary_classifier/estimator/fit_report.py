@@ -185,7 +185,8 @@ def _level(
             "worse_than_prior",
             f"The loss, {level:.4g} nats, is above that of the class frequencies "
             f"alone, {course.prior_loss:.4g}. See whether the rows held out are like "
-            "those of the training, or raise max_iter.",
+            "those of the training. The columns may also not tell the classes apart; "
+            "if they should, lower learning_rate_init or raise max_iter.",
             **figures,
         )
     is_flat = level > (1 - PRIOR_SHARE) * course.prior_loss
