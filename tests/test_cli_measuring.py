@@ -289,7 +289,7 @@ def test_thresholds_are_the_best_of_all(rng):
 
 
 def test_all_that_was_measured_is_written_as_json(train):
-    code, out, err = train("--json", "r.json", "--importances")
+    code, out, err = train("--json", "r.json", "--importances", "--refit-all")
     assert (code, err) == (0, "")
     assert "Wrote r.json" in out
     told = json.loads(Path("r.json").read_text())

@@ -180,7 +180,7 @@ def train(
         notes=" ".join(notes) or None,
     )
     _tell_saved(out, len(y), len(task.rows[1]), stream)
-    _write_beside(plan, out, _Done(pipe, y, measured, fitted, parts), stream)
+    _write_beside(plan, out, _Done(pipe, measured, fitted, parts), stream)
     write_verdict(metrics, Warnings() if plan.quiet else stream)
 
 
@@ -295,7 +295,6 @@ class _Done:
     """What was trained and saved, and what it was measured by."""
 
     pipe: Any
-    y: Any
     measured: Any
     rivals: Mapping[str, Any]
     parts: Split
@@ -307,7 +306,7 @@ def _write_beside(plan: TrainingPlan, out: Path, done: _Done, stream: Output) ->
     if plan.card:
         _write_card(out, stream)
     if plan.json is not None:
-        write_json(plan.json, manifest, last_step(done.pipe), done.y, plan.rule)
+        write_json(plan.json, manifest, last_step(done.pipe), done.parts.y, plan.rule)
         _tell_written(plan.json, stream)
     if plan.report is not None:
         held_out = done.parts.rows_held_out, done.parts.labels_held_out
