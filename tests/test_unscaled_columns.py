@@ -9,7 +9,7 @@ import scipy.sparse
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.preprocessing import StandardScaler
 
-from torch_binary_classifier.estimator import unscaled_columns
+from torch_binary_classifier.estimator import scale_probe, unscaled_columns
 from torch_binary_classifier.estimator.input_scale import SAMPLE_ROWS, measure
 from torch_binary_classifier.estimator.unscaled_columns import find_unscaled, harmful
 
@@ -84,6 +84,7 @@ def test_limits_are_those_that_the_benchmark_chose():
         unscaled_columns.LARGEST_SIZE,
         unscaled_columns.SMALLEST_SPREAD,
     ]
+    assert figures["largest_ratio"] == scale_probe.LARGEST_RATIO
     assert figures["with_bins"] == [
         unscaled_columns.LARGEST_MEAN_DEVIATION,
         unscaled_columns.LARGEST_DEVIATION,

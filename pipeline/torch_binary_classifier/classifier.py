@@ -533,7 +533,8 @@ class TorchBinaryClassifier(
             watched=watched is not None,
             going_on=going_on,
         )
-        told = report_scale(fitted, data.rows, plan, watched)
+        probe = None if going_on else _probe
+        told = report_scale(fitted, data.rows, plan, watched, probe)
         gaps = gaps_to_go_by(fitted, data.gaps)
         report_gaps(fitted, gaps, data.rows, watched)
         audience = Audience(self, X, y, sample_weight) if has_callbacks(self) else None
@@ -673,6 +674,13 @@ class TorchBinaryClassifier(
         watcher = present_watcher()
         others: list[Watcher] = [] if watcher is None else [watcher]
         return [EpochLines(), *others] if self.verbose == 1 else others
+
+
+def _probe(problem: Problem) -> list[list[float]]:
+    """Return the losses of trainings that find out something and are forgotten."""
+    from torch_binary_classifier.training.probing import held_out_losses
+
+    return held_out_losses(problem)
 
 
 def _trained(

@@ -7,6 +7,7 @@ the second generation. The user's own estimator has none.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -89,6 +90,20 @@ def leave(estimator: Any) -> Kin | int:
     return kin
 
 
+def is_silent(kin: Kin | int) -> bool:
+    """Return whether all that a fit has to tell is told by another one."""
+    return isinstance(kin, int) and kin >= OF_A_SEARCH
+
+
+def once(kin: Kin | int, key: Any, measure: Callable[[], object]) -> Any:
+    """Return what a sibling has measured, or measure it."""
+    if isinstance(kin, int):
+        return measure()
+    if key not in kin.told:
+        kin.told[key] = measure()
+    return kin.told[key]
+
+
 def is_first(kin: Kin | int, kind: str, columns: tuple[int, ...]) -> bool:
     """Return whether no sibling has told this yet.
 
@@ -97,7 +112,7 @@ def is_first(kin: Kin | int, kind: str, columns: tuple[int, ...]) -> bool:
     Clones that are not of a search may have tables of their own.
     """
     if isinstance(kin, int):
-        return kin < OF_A_SEARCH
+        return not is_silent(kin)
     key = kind if kin.generation >= OF_A_SEARCH else (kind, columns)
     mark = object()
     return kin.told.setdefault(key, mark) is mark

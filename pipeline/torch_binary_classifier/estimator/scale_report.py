@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,16 @@ from torch_binary_classifier.estimator.column_faults import (
     find_twins,
 )
 from torch_binary_classifier.estimator.input_scale import InputScale, measure
+from torch_binary_classifier.estimator.scale_probe import (
+    Measured,
+    Probe,
+    doubtful,
+    measured_harm,
+)
 from torch_binary_classifier.estimator.unscaled_columns import (
     SCALER,
     Finding,
+    Verdict,
     find_unscaled,
 )
 from torch_binary_classifier.exceptions import UnscaledInputWarning
@@ -33,11 +42,16 @@ STREAM = (
 
 
 def report_scale(
-    estimator: Any, rows: WeightedRows, plan: Plan, watched: WeightedRows | None = None
+    estimator: Any,
+    rows: WeightedRows,
+    plan: Plan,
+    watched: WeightedRows | None = None,
+    probe: Probe | None = None,
 ) -> bool:
     """Warn, or raise, when rows are not on a network's scale or on different ones.
 
-    The scale is kept, for rows to score.
+    The scale is kept, for rows to score. With a probe it is measured what a doubtful
+    one costs; without, limits decide.
 
     Returns
     -------
@@ -45,7 +59,14 @@ def report_scale(
         Whether there was something to tell.
     """
     remedy = ENCODED if _is_encoded(plan) else AT_ONCE
-    found, twins = _findings(estimator, rows, plan, remedy)
+    kin = kinship.leave(estimator)
+    scale = keep_scale(estimator, rows)
+    verdict = None
+    if probe is not None and _is_to_be_measured(estimator, plan, kin):
+        is_watched = plan.early_stopping or watched is not None
+        measure = partial(measured_harm, estimator, rows, scale, plan, probe)
+        verdict = _measured(scale, kin, partial(measure, is_watched=is_watched))
+    found, twins = _findings(estimator, rows, scale, plan, remedy, verdict)
     if watched is not None and estimator.unscaled_input != "ignore":
         found.append(
             validation_scale.find_strayed(
@@ -54,17 +75,17 @@ def report_scale(
                 column_names(estimator),
             )
         )
-    return _tell(estimator, found, twins)
+    return _tell(estimator, kin, found, twins)
 
 
 def report_stream(
     estimator: Any, rows: WeightedRows, plan: Plan, *, going_on: bool
 ) -> None:
     """Do the same about the first rows of a stream; keep the scale of all."""
-    if going_on:
-        keep_scale(estimator, rows)
-        return
-    _tell(estimator, *_findings(estimator, rows, plan, STREAM))
+    scale = keep_scale(estimator, rows)
+    if not going_on:
+        kin = kinship.leave(estimator)
+        _tell(estimator, kin, *_findings(estimator, rows, scale, plan, STREAM))
 
 
 def keep_scale(estimator: Any, rows: WeightedRows) -> InputScale:
@@ -80,18 +101,49 @@ def keep_scale(estimator: Any, rows: WeightedRows) -> InputScale:
 Findings = list[Finding | None]
 
 
+def _is_to_be_measured(estimator: Any, plan: Plan, kin: kinship.Kin | int) -> bool:
+    """Return whether somebody would hear of what a scale costs the networks."""
+    given = estimator.unscaled_input
+    heard = given == "raise" or (given == "warn" and not kinship.is_silent(kin))
+    return heard and estimator.input_norm is None and not _is_encoded(plan)
+
+
+def _measured(
+    scale: InputScale, kin: kinship.Kin | int, measure: Callable[[], Measured | None]
+) -> Verdict | None:
+    """Return what measurements say; once for fits with the same doubtful columns."""
+    doubted = doubtful(scale)
+    if not doubted.any():
+        return Verdict(doubted)
+    small = scale.rms < 1
+    key = ("measured", *(tuple(np.flatnonzero(doubted & a)) for a in (small, ~small)))
+    found = kinship.once(kin, key, measure)
+    if found is None:
+        return None
+    return Verdict(doubted & found.harmed, found.sentence + " ")
+
+
 def _findings(
-    estimator: Any, rows: WeightedRows, plan: Plan, remedy: str
+    estimator: Any,
+    rows: WeightedRows,
+    scale: InputScale,
+    plan: Plan,
+    remedy: str,
+    verdict: Verdict | None = None,
 ) -> tuple[Findings, Finding | None]:
     """Return what harms training, and what does not."""
-    scale = keep_scale(estimator, rows)
     if estimator.unscaled_input == "ignore":
         return [], None
     names, encoded = column_names(estimator), _is_encoded(plan)
     found: Findings = []
     if estimator.input_norm is None:
         unscaled = find_unscaled(
-            rows.features, scale, names, encoded=encoded, remedy=remedy
+            rows.features,
+            scale,
+            names,
+            encoded=encoded,
+            remedy=remedy,
+            measured=verdict,
         )
         found.append(unscaled)
     if estimator.input_norm is None and not encoded:
@@ -117,12 +169,13 @@ def _of_the_classes_in(watched: WeightedRows, rows: WeightedRows) -> Any:
     return rows.features[np.flatnonzero(rows.targets == classes[0])]
 
 
-def _tell(estimator: Any, found: Findings, twins: Finding | None) -> bool:
+def _tell(
+    estimator: Any, kin: kinship.Kin | int, found: Findings, twins: Finding | None
+) -> bool:
     """Warn or raise, as ``unscaled_input`` says, if there is something; once a search.
 
     Twins do no harm and are no error.
     """
-    kin = kinship.leave(estimator)
     harm = [one for one in found if one is not None]
     if harm and estimator.unscaled_input == "raise":
         raise ValueError(" ".join(one.sentence for one in harm))

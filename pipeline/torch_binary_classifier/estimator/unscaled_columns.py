@@ -95,6 +95,21 @@ class Finding:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Which columns harm training.
+
+    Parameters
+    ----------
+    columns : ndarray of bool
+    sentence : str
+        How that is known, with a space behind it; empty where moments say it.
+    """
+
+    columns: NDArray[np.bool_]
+    sentence: str = ""
+
+
 def find_unscaled(
     features: Any,
     scale: InputScale,
@@ -102,15 +117,19 @@ def find_unscaled(
     *,
     encoded: bool = False,
     remedy: str = f"{SCALER}.",
+    measured: Verdict | None = None,
 ) -> Finding | None:
-    """Return what to say of the columns furthest from unit scale, if anything."""
+    """Return what to say of the columns furthest from unit scale, if anything.
+
+    Without a verdict from measurements, moments decide.
+    """
     undivided = left_undivided(features, scale) & (not encoded)
-    large = harmful(scale, encoded=encoded) & scale.varies
-    off = np.flatnonzero(large | undivided)
+    if measured is None:
+        measured = Verdict(harmful(scale, encoded=encoded) & scale.varies)
+    off = np.flatnonzero(measured.columns | undivided)
     if not len(off):
         return None
-    size = np.maximum(scale.rms, np.finfo(float).tiny)[off]
-    order = off[np.argsort(-np.abs(np.log(size)), kind="stable")][:MOST_NAMED]
+    order = off[np.argsort(-_distance(scale)[off], kind="stable")][:MOST_NAMED]
     columns = ", ".join(f"{names[column]} ({place(scale, column)})" for column in order)
     undivided |= taken_for_constant(scale, features.shape[0])
     remedies = [] if undivided[off].all() else [remedy]
@@ -125,8 +144,16 @@ def find_unscaled(
         "unscaled",
         off,
         "The input is not on the scale a network learns from; worst columns: "
-        f"{columns}. {' '.join(remedies)}",
+        f"{columns}. {measured.sentence}{' '.join(remedies)}",
     )
+
+
+def _distance(scale: InputScale) -> NDArray[np.float64]:
+    """Return how far from unit scale columns are, in size and in deviation."""
+    tiny = np.finfo(float).tiny
+    sizes = (np.maximum(one, tiny) for one in (scale.rms, scale.deviation))
+    found: NDArray[np.float64] = np.max([np.abs(np.log(one)) for one in sizes], axis=0)
+    return found
 
 
 def taken_for_constant(scale: InputScale, n_rows: int) -> NDArray[np.bool_]:
