@@ -698,9 +698,10 @@ log-loss is so many times that. False alarms: share of the unharmed inputs that 
 told. The rule: where the networks see the columns as they are, the package's short
 trainings on the first split's rows; behind bins, limits of moments. A forest: 500
 trees on quantiles over the columns of size, deviation and offset, trained on the
-tables chosen on, its limit set to 2 % false alarms on those held back. The answers: the scales told that harm most of the tables held back. Both say what
-bounds a rule on means and deviations: the same scale harms one table and not another,
-because that depends on what the columns say about the target. Other splits: the same
+tables chosen on, its limit set to 2 % false alarms on those held back. The answers:
+the scales told that harm most of the tables held back. Both say what bounds a rule on
+means and deviations: the same scale harms one table and not another, because that
+depends on what the columns say about the target. Other splits: the same
 fits on {N_SPLITS} splits more, told where these have harm by the same definition. They
 say what bounds any rule."""
 

@@ -37,6 +37,10 @@ TOLD = (
 )
 
 
+# What is told of such fits in the end.
+AT_THE_PRIOR = pytest.mark.filterwarnings("ignore:The loss.*stayed where the class")
+
+
 def net(**parameters):
     """Return a fit that is long enough to be worth a measurement, and ends in time."""
     given = {"max_iter": 60, "tol": 0.0, "random_state": 0}
@@ -78,6 +82,7 @@ def test_a_refusal_comes_before_the_work(rates, monkeypatch):
         net(unscaled_input="raise").fit(*rates)
 
 
+@AT_THE_PRIOR
 def test_the_fit_is_the_same_with_and_without(rates):
     silent = net(unscaled_input="ignore").fit(*rates)
     told = net()
@@ -98,7 +103,6 @@ def test_the_same_table_gives_the_same_bits(rates):
 
 LEARNED_WELL = {
     "pixels, 0 to 16": lambda: (load_digits().data, load_digits().target % 2),
-    "pixels, 0 to 1": lambda: (load_digits().data / 16, load_digits().target % 2),
 }
 
 
@@ -109,16 +113,19 @@ def test_what_is_learned_well_is_measured_and_not_told(kind, probes):
     assert len(probes) == 1
 
 
-@pytest.mark.parametrize("scale", ["standardised", "one-hot"])
+@pytest.mark.parametrize("scale", ["standardised", "one-hot", "pixels, 0 to 1"])
 def test_unit_scale_costs_nothing(rates, scale, probes):
     X, y = rates
     X = StandardScaler().fit_transform(X)
     if scale == "one-hot":
         X = np.c_[X, X[:, 1] > 3, X[:, 1] < 3]
+    if scale == "pixels, 0 to 1":
+        X, y = load_digits().data / 16, load_digits().target % 2
     net(unscaled_input="raise").fit(X, y)
     assert probes == []
 
 
+@AT_THE_PRIOR
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -235,7 +242,9 @@ def test_sparse_rows_and_gaps_are_measured_alike(rng):
     with_gaps, _ = asked(X, y)
     given, standard = np.split(with_gaps.rows.features, 2)
     assert np.isfinite(given).all()
-    assert (standard[given[:, 1] == np.nanmean(X[:, 1]), 1] == 0).any()
+    filled = np.isclose(given[:, 1], np.nanmean(X[:, 1]))
+    assert filled.sum() >= len(given) // 7
+    np.testing.assert_allclose(standard[filled, 1], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +287,7 @@ def test_values_that_overflow_are_left_to_the_fit(rng):
     X = 1e60 * rng.normal(size=(600, 2))
     y = (X[:, 0] > 0).astype(int)
     with (
-        pytest.warns(UnscaledInputWarning, match=r"1e\+60\)\. Put a StandardScaler"),
+        pytest.warns(UnscaledInputWarning, match=r"e\+59\)\. Put a StandardScaler"),
         pytest.raises(ValueError, match="must hold values that float32 can represent"),
     ):
         net().fit(X, y)
@@ -290,3 +299,10 @@ def test_doubtful_columns_are_those_away_from_unit_scale(rng):
     columns = [unit, unit + 2, 6 * unit, unit / 6, flags, 0 * flags, 90 * flags]
     found = doubtful(measure(np.column_stack(columns)))
     assert found.tolist() == [False, True, True, True, False, False, True]
+
+
+def test_a_table_between_0_and_1_is_not_doubtful_unless_it_is_narrow_there(rng):
+    X = rng.random((100, 3)) * [1, 1, 0.01]
+    assert not doubtful(measure(X)).any()
+    assert doubtful(measure(X - [0, 0, 1])).tolist() == [False, False, True]
+    assert doubtful(measure(X / 10)).all()

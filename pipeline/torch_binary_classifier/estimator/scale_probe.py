@@ -26,6 +26,10 @@ from torch_binary_classifier.interface.solvers import SOLVERS
 LARGEST_MEAN = 1.0
 LARGEST_FACTOR = 5.0
 
+# A table within 0 and 1 most of whose columns span at least that much was brought
+# there: it is learned well, if more slowly than short trainings can show.
+SMALLEST_SPAN = 0.5
+
 # Chosen with LARGEST_RATIO by benchmarks/input_scale.py: of a rule that is right about
 # nearly all inputs the cheapest.
 MOST_ROWS = 500
@@ -34,7 +38,7 @@ N_REPEATS = 3
 N_PASSES = 5  # in an epoch, at whose end rows held out are scored
 MOST_STEPS = 400
 LAST_EPOCHS = 0.1
-LARGEST_RATIO = 1.21
+LARGEST_RATIO = 1.2
 SMALLEST_LOSS = 0.03  # in nats; what costs less is no harm to tell of
 
 FEWEST_STEPS = 100  # of a fit; shorter ones would be judged before they have begun
@@ -79,6 +83,8 @@ class Measured:
 def doubtful(scale: InputScale) -> NDArray[np.bool_]:
     """Return which columns are not near unit scale; those of 0 and 1 are.
 
+    None are in a table that as a whole lies between 0 and 1.
+
     Examples
     --------
     >>> from torch_binary_classifier.estimator.input_scale import measure
@@ -90,7 +96,15 @@ def doubtful(scale: InputScale) -> NDArray[np.bool_]:
     wide = scale.deviation > LARGEST_FACTOR
     narrow = scale.deviation < 1 / LARGEST_FACTOR
     found: NDArray[np.bool_] = (far | wide | narrow) & scale.varies & ~of_flags(scale)
-    return found
+    return found & (not _is_within_0_and_1(scale))
+
+
+def _is_within_0_and_1(scale: InputScale) -> bool:
+    """Return whether a table is on the scale of a MinMaxScaler, or of pixels by it."""
+    lowest, highest = scale.lowest[scale.varies], scale.highest[scale.varies]
+    if not len(lowest) or lowest.min() < 0 or highest.max() > 1:
+        return False
+    return bool(np.median(highest - lowest) >= SMALLEST_SPAN)
 
 
 def of_flags(scale: InputScale) -> NDArray[np.bool_]:
