@@ -539,6 +539,7 @@ class TestEnsemble:
         shares = [y[held_out_by == member].mean() for member in range(3)]
         np.testing.assert_allclose(shares, y.mean(), atol=0.02)
 
+    @pytest.mark.filterwarnings("ignore:The loss, .* is above that of the class")
     def test_out_of_fold_scores_are_honest(self, rng):
         X, y = rng.normal(size=(200, 20)), rng.integers(0, 2, size=200)
         model = network(

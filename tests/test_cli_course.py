@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from builders import Terminal
-from torch_binary_classifier import TorchBinaryClassifier, progress
+from torch_binary_classifier import TorchBinaryClassifier, progress, tuning
 from torch_binary_classifier.cli import progress as watching
 from torch_binary_classifier.cli import training
 from torch_binary_classifier.cli.main import main
@@ -234,23 +234,40 @@ def test_a_search_without_time_trains_the_default(run, search):
     assert joblib.load("m.joblib")["clf"].alpha == "auto"
 
 
-@pytest.mark.usefixtures("folder", "small_grid")
-@pytest.mark.parametrize("is_late", [0, 1])
-def test_a_search_ends_with_what_it_has_measured(run, clock, monkeypatch, is_late):
+def late_in_the_second(clock, monkeypatch):
+    """Let the time be over at an epoch of the second candidate."""
     reach, counts = EpochCount.reach, []
 
     def slow(count, *done):
         if count not in counts:
             counts.append(count)
-        if len(counts) > 1 - is_late and done[-1] == 3:  # in the second, or before it
-            clock.now += 1e6
+        clock.now += 100.0 * (len(counts) > 2)  # two kinds each
         reach(count, *done)
 
     monkeypatch.setattr(EpochCount, "reach", slow)
-    code, out, err = run(*TRAIN, "--grid", "--time-limit", "1e9")
+
+
+def late_after_the_first(clock, monkeypatch):
+    """Let the time be over between two candidates."""
+
+    def slow(*given):
+        found = tuning.measured(*given)
+        clock.now += 100.0
+        return found
+
+    monkeypatch.setattr("torch_binary_classifier.cli.tuning.measured", slow)
+
+
+@pytest.mark.usefixtures("folder", "small_grid")
+@pytest.mark.parametrize("be_late", [late_in_the_second, late_after_the_first])
+def test_a_search_ends_with_what_it_has_measured(run, clock, monkeypatch, be_late):
+    be_late(clock, monkeypatch)
+    code, out, err = run(*TRAIN, "--grid", "--time-limit", "100")
     assert code == 0
+    assert "limit of 100 s ended the search after 1 of 2 candidates." in err
+    assert len(re.findall(r"^  log-loss \d", out, re.MULTILINE)) == 1
     assert "Best: alpha=0.01, max_iter=3\n" in out
-    assert err == ""
+    assert joblib.load("m.joblib")["clf"].alpha == 0.01
 
 
 @pytest.mark.usefixtures("folder", "small_grid")

@@ -278,12 +278,15 @@ def warned(ended, what, **figures):
     [
         ("worse_than_prior", {"level": 0.72}, True),
         ("worse_than_prior", {"level": 0.72, "n_rows": 99}, False),
-        ("worse_than_prior", {"level": 0.72, "n_epochs": 4}, False),
+        ("worse_than_prior", {"level": 0.72, "n_epochs": 9}, True),
+        ("worse_than_prior", {"level": 0.72, "n_epochs": 9, "converged": False}, False),
         ("worse_than_prior", {"level": 0.695, "n_rows": 1000}, False),
+        ("worse_than_prior", {"level": 5.0, "n_epochs": 2, "n_rows": 9}, True),
         ("plateau", {"level": 0.692}, True),
         ("plateau", {"level": 0.692, "n_rows": 99}, False),
         ("plateau", {"level": 0.687, "n_rows": 10_000}, False),  # a weak signal
-        ("constant", {"n_rows": 10}, True),
+        ("constant", {"n_rows": 30}, True),
+        ("constant", {"n_rows": 29}, False),
         ("diverging", {"level": 5.0}, True),
         ("diverging", {"level": 0.5}, False),  # the best weights are kept
         ("gap", {}, False),
@@ -330,7 +333,7 @@ def test_a_training_that_went_wrong_warns(prepare, words, tiny_data):
 def test_rows_held_out_that_are_unlike_the_others_warn():
     X, y = table("mixture")
     with pytest.warns(ConvergenceWarning, match="is above that of the class"):
-        network(max_iter=6).fit(X, y, X_val=X, y_val=1 - y)
+        network(max_iter=20).fit(X, y, X_val=X, y_val=1 - y)
 
 
 @pytest.mark.parametrize("seed", range(5))

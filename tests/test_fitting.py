@@ -15,6 +15,7 @@ def result(losses, watched=()):
     return MemberResult(state, losses, list(watched), True, None)
 
 
+@pytest.mark.filterwarnings("ignore:All rows get the same probability")
 def test_a_member_that_has_ended_keeps_its_last_loss(monkeypatch, rng):
     results = [
         result([0.5, 0.25, 0.125], [0.375, 0.625, 0.875]),

@@ -55,7 +55,7 @@ def test_a_candidate_is_measured_as_in_a_grid_search(tiny_data):
 
 
 def test_a_failing_candidate_fails_at_once(tiny_data):
-    with pytest.raises(ValueError, match="The 'C' parameter"):
+    with pytest.raises(ValueError, match=r"^The 'C' parameter"):
         measured(LogisticRegression(), {"C": -1.0}, *tiny_data)
 
 

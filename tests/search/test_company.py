@@ -6,6 +6,7 @@ from builders import make_table, make_training
 from torch_binary_classifier.search import company
 from torch_binary_classifier.search.company import Company, WaitingFit
 from torch_binary_classifier.search.programs import FitOutcome
+from torch_binary_classifier.search.progress import untold
 from torch_binary_classifier.search.tasks import Call, Task
 
 
@@ -39,7 +40,7 @@ def test_ends_at_the_first_epoch_after_the_last_task_was_given_up(
 ):
     epochs = []
 
-    def train(trainings, report):
+    def train(trainings, report, _end):
         for epoch in range(1, 9):
             if epoch == 3:
                 abandon(together, 0, 1, 2)
@@ -48,7 +49,7 @@ def test_ends_at_the_first_epoch_after_the_last_task_was_given_up(
         return [FitOutcome() for _ in trainings]
 
     monkeypatch.setattr(company, "train_together", train)
-    outcomes = together.train(verbose=0)
+    outcomes = together.train(untold)
     assert epochs == [1, 2]
     assert outcomes == [FitOutcome()] * 3
 
@@ -56,8 +57,8 @@ def test_ends_at_the_first_epoch_after_the_last_task_was_given_up(
 def test_an_error_of_the_trainer_is_that_of_every_fit(together, monkeypatch):
     error = MemoryError("no memory")
 
-    def train(_trainings, _report):
+    def train(_trainings, _report, _end):
         raise error
 
     monkeypatch.setattr(company, "train_together", train)
-    assert [one.error for one in together.train(verbose=0)] == [error] * 3
+    assert [one.error for one in together.train(untold)] == [error] * 3

@@ -81,7 +81,7 @@ class TestOtherProcesses:
         run_all = SharingBackend._run_all
 
         def spy(backend, jobs):
-            found.extend((len(share), limit) for _, (share, limit, _), _ in jobs)
+            found.extend((len(share), limit) for _, (share, limit, *_), _ in jobs)
             return run_all(backend, jobs)
 
         monkeypatch.setattr(SharingBackend, "_run_all", spy)

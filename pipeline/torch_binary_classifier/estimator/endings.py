@@ -12,9 +12,12 @@ from torch_binary_classifier.estimator.fit_report import FEW_EPOCHS, Ended, Find
 from torch_binary_classifier.interface.solvers import SOLVERS
 
 # Fewer rows say little of a loss, and so small a difference of their sum is chance:
-# that of two models of which one is exp(5) = 150 times as likely.
+# that of two models of which one is exp(5) = 150 times as likely. Fewer epochs are a
+# trial, unless the stopping rule ended the training.
 FEWEST_ROWS = 100
+FEWEST_EPOCHS = 20
 SURE_NATS = 5.0
+SMALLEST_TABLE = 30
 MOSTLY_DEAD = 0.75
 
 
@@ -48,14 +51,15 @@ def _has_diverged(ended: Ended, _figures: dict[str, Any]) -> bool:
     return ended.is_diverged
 
 
-def _always(_ended: Ended, _figures: dict[str, Any]) -> bool:
-    """Return that a finding leaves no doubt."""
-    return True
+def _is_constant(ended: Ended, _figures: dict[str, Any]) -> bool:
+    """Return whether it is a table, and no toy, that is not told apart."""
+    return ended.n_rows >= SMALLEST_TABLE
 
 
 def _is_worse(ended: Ended, _figures: dict[str, Any]) -> bool:
-    """Return whether enough rows and epochs say that the loss is above the prior's."""
-    return _has_tried(ended) and -ended.gain * ended.n_rows > SURE_NATS
+    """Return whether the loss is far above the prior's, or enough rows say it is."""
+    is_sure = _has_tried(ended) and -ended.gain * ended.n_rows > SURE_NATS
+    return is_sure or ended.is_far_above
 
 
 def _is_flat(ended: Ended, _figures: dict[str, Any]) -> bool:
@@ -69,7 +73,8 @@ def _is_flat(ended: Ended, _figures: dict[str, Any]) -> bool:
 def _has_tried(ended: Ended) -> bool:
     """Return whether a training was long enough, on enough rows, to be judged."""
     n_epochs = len(ended.course.loss_curve)
-    return ended.n_rows >= FEWEST_ROWS and n_epochs >= FEW_EPOCHS
+    is_long = n_epochs >= (FEW_EPOCHS if ended.course.converged else FEWEST_EPOCHS)
+    return ended.n_rows >= FEWEST_ROWS and is_long
 
 
 def _is_mostly_dead(_ended: Ended, figures: dict[str, Any]) -> bool:
@@ -80,7 +85,7 @@ def _is_mostly_dead(_ended: Ended, figures: dict[str, Any]) -> bool:
 # By what was found, whether it is to be told as it happens. What is missing is a note.
 IS_CERTAIN: dict[str, Callable[[Ended, dict[str, Any]], bool]] = {
     "diverging": _has_diverged,
-    "constant": _always,
+    "constant": _is_constant,
     "worse_than_prior": _is_worse,
     "plateau": _is_flat,
     "dead_units": _is_mostly_dead,

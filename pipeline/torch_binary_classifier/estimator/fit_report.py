@@ -79,15 +79,19 @@ class Ended:
         return self.course.best_loss if self.is_watched else self.course.worst_loss
 
     @property
-    def is_diverged(self) -> bool:
-        """Whether it ended far above its beginning.
-
-        Where the loss of the training rows has fallen, those held out are others.
-        """
+    def is_far_above(self) -> bool:
+        """Whether a member ended far above the loss of the class frequencies."""
         course = self.course
-        limit = LARGEST_LOSS_RATIO * course.prior_loss + LOSS_SLACK
-        has_learned = course.loss_curve[-1] < course.prior_loss
-        return course.worst_loss > limit and not (self.is_watched and has_learned)
+        return course.worst_loss > LARGEST_LOSS_RATIO * course.prior_loss + LOSS_SLACK
+
+    @property
+    def is_diverged(self) -> bool:
+        """Whether the training itself ended so far above.
+
+        Where the loss of its rows has fallen, those held out are unlike them.
+        """
+        has_learned = self.course.loss_curve[-1] < self.course.prior_loss
+        return self.is_far_above and not (self.is_watched and has_learned)
 
     @property
     def gain(self) -> float:
