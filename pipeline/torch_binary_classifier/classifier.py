@@ -200,6 +200,8 @@ class TorchBinaryClassifier(
     unscaled_input : {"warn", "raise", "ignore"}, default="warn"
         What to do about features that are not on the scale a network learns from, and
         about an ``X_val`` that is not on the scale of ``X``; a search tells it once.
+        Unless it is "ignore", short trainings measure what features far from unit scale
+        cost networks that see the columns as they are.
         Unless it is "ignore", the first 30 or more rows to score that are far from the
         scale of training are told too, by a warning.
 
