@@ -32,7 +32,7 @@ def layer_of(encoding, dtype, n_rows):
     rng = np.random.default_rng(3)
     coef = rng.normal(size=(encoding.n_inputs, N_UNITS)).astype(dtype)
     intercept = rng.normal(size=N_UNITS).astype(dtype)
-    tables = PiecewiseTables(encoding, coef, intercept)
+    tables = PiecewiseTables(encoding, [(coef, intercept)])
     return coef, intercept, PiecewiseLayer(tables, n_rows)
 
 

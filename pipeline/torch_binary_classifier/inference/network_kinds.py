@@ -79,11 +79,10 @@ class Kind:
         self.hidden_sizes = hidden
         self.widest = max(len(coef) for coef in first.coefs)
         if first.encoding is not None and hidden and has_many_bins(first.encoding):
-            coef = np.hstack([member.coefs[0] for member in members])
-            intercept = np.concatenate([member.intercepts[0] for member in members])
+            layers = [(member.coefs[0], member.intercepts[0]) for member in members]
             with OneBlasThread():  # the bits must not depend on the number
-                self.tables = PiecewiseTables(first.encoding, coef, intercept)
-            self.widest = max(len(intercept), *hidden)
+                self.tables = PiecewiseTables(first.encoding, layers)
+            self.widest = max(self.tables.n_units, *hidden)
 
     @property
     def work(self) -> int:

@@ -12,6 +12,7 @@ with all bins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,25 @@ class PiecewiseTables:
     ----------
     encoding : Encoding
         With positive factors.
-    coef : ndarray of shape (n_inputs, n_units)
-    intercept : ndarray of shape (n_units,)
+    layers : sequence of (ndarray, ndarray)
+        Weights, of shape (n_inputs, width), and intercepts, of shape (width,), of the
+        networks that are scored together. Each has products of its own: those of some
+        BLAS kernels are other ones beside other columns.
+
+    Attributes
+    ----------
+    n_units : int
+        Units of all networks.
     """
 
-    def __init__(self, encoding: Encoding, coef: Array, intercept: Array) -> None:
-        self.n_units = coef.shape[1]
-        columns, parts = column_pieces(encoding, coef.dtype)
-        self.columns = columns.cast(coef.dtype)
+    def __init__(
+        self, encoding: Encoding, layers: Sequence[tuple[Array, Array]]
+    ) -> None:
+        stops = np.cumsum([len(intercept) for _, intercept in layers])
+        self.n_units = int(stops[-1])
+        dtype = layers[0][0].dtype
+        columns, parts = column_pieces(encoding, dtype)
+        self.columns = columns.cast(dtype)
         self.knots = [part.knots for part in parts]
         # One piece below the first knot, and one above each.
         ends = np.cumsum([len(knots) + 1 for knots in self.knots])
@@ -57,11 +69,13 @@ class PiecewiseTables:
             [knots[_nearest(len(knots))] for knots in self.knots]
         )
         self.scales = np.concatenate([_scales(knots) for knots in self.knots])
-        self.vectors = np.empty((ends[-1], 2, self.n_units), coef.dtype)
-        by_column = np.split(self.vectors, ends[:-1])
-        for part, vectors in zip(parts, by_column, strict=True):
-            _write_vectors(part, coef[part.inputs], vectors)
-        by_column[0][:, 0] += intercept
+        self.vectors = np.empty((ends[-1], 2, self.n_units), dtype)
+        by_network = np.split(self.vectors, stops[:-1], axis=2)
+        for (coef, intercept), own in zip(layers, by_network, strict=True):
+            by_column = np.split(own, ends[:-1])
+            for part, vectors in zip(parts, by_column, strict=True):
+                _write_vectors(part, coef[part.inputs], vectors)
+            by_column[0][:, 0] += intercept
 
 
 def _write_vectors(part: ColumnPieces, coef: Array, vectors: Array) -> None:
