@@ -256,7 +256,7 @@ def n_splits(model: str) -> int:
     """Return on how many splits a model is fitted."""
     if model == "plain":
         return 2 * N_SPLITS  # the second half measures the same once more
-    return N_SPLITS if model in SINGLE else 1
+    return 1
 
 
 def is_another(job: Job, n_numeric: int) -> bool:
@@ -528,7 +528,7 @@ def moments_recall(found: Sequence[Input], false_alarms: float) -> float:
     """Return the highest recall of all limits of moments, when held back."""
     own = [shares(found, told, HELD_BACK) for told in _all_plain_alarms(found)]
     allowed = [one["recall"] for one in own if one["false_alarms"] <= false_alarms]
-    return max(allowed)
+    return max(allowed, default=nan)
 
 
 def _all_plain_alarms(found: Sequence[Input]) -> list[NDArray[np.bool_]]:
@@ -692,7 +692,7 @@ def report(folder: Path, path: Path) -> None:
 
 NOTE = f"""\
 Harmed: a test log-loss more than {HARM - 1:.0%} above that of the standardised table,
-means over {N_SPLITS} splits (one of the default and of bins only); at most
+means over {N_SPLITS} splits of the first model, one split of the others; at most
 {TRAIN_ROWS:,} rows to train and as many to test. Recall, x 1.5 and x 2: of inputs whose
 log-loss is so many times that. False alarms: share of the unharmed inputs that are
 told. The rule: where the networks see the columns as they are, the package's short
