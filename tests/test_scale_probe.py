@@ -256,6 +256,24 @@ def test_what_would_be_noise_or_too_wide_is_not_measured(rng, n_rows, n_columns,
     assert asked(X, y, max_iter=500) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "is_measured"),
+    [
+        ({}, False),
+        ({"hidden_layer_sizes": (10,)}, True),
+        ({"max_iter": 4000}, True),
+        ({"max_iter": 1100, "n_members": 3}, True),
+        ({"max_iter": 1100}, False),
+    ],
+)
+def test_large_networks_are_measured_only_where_the_fit_is_long(
+    rng, parameters, is_measured
+):
+    X = 1e3 * rng.normal(size=(600, 200))
+    problem, _ = asked(X, X[:, 0] > 0, **parameters)
+    assert (problem is not None) == is_measured
+
+
 def test_a_short_fit_is_measured_as_short(rng):
     X = 1e3 * rng.normal(size=(1000, 2))
     y = X[:, 0] > 0
