@@ -28,7 +28,7 @@ LARGEST_MEAN = 1.0
 LARGEST_FACTOR = 5.0
 
 # A table within 0 and 1 most of whose columns span at least that much was brought
-# there: it is learned well, if more slowly than short trainings can show.
+# there: mostly it is learned well, if more slowly than short trainings can show.
 SMALLEST_SPAN = 0.5
 
 # Chosen with LARGEST_RATIO by benchmarks/input_scale.py: of a rule that is right about
