@@ -319,6 +319,12 @@ def test_full_disk_leaves_nothing(model, table, tmp_path, monkeypatch, suffix):
         def __init__(self, file, *_, **__):
             file.write(b"half")
 
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.close()
+
         write = write_table = close = fail
 
     data = write(table, tmp_path / f"new{suffix}")

@@ -115,9 +115,9 @@ def _is_within_0_and_1(scale: InputScale) -> bool:
 def of_flags(scale: InputScale) -> NDArray[np.bool_]:
     """Return which columns hold 0 and 1 only: no others have such a deviation."""
     within = (scale.lowest >= 0) & (scale.highest <= 1)
-    variance = np.where(within, scale.mean * (1 - scale.mean), 0.0)
+    mean = np.where(within, scale.mean, 0.0)
     found: NDArray[np.bool_] = within & np.isclose(
-        scale.deviation, np.sqrt(np.maximum(variance, 0)), rtol=1e-5, atol=0
+        scale.deviation, np.sqrt(np.maximum(mean * (1 - mean), 0)), rtol=1e-5, atol=0
     )
     return found
 

@@ -189,13 +189,13 @@ class Job:
         self, engine: Engine, rules: Rules, report: Report | None
     ) -> ScoreSummary:
         """See all parts done, and bring the output to its place."""
-        with Output(self.place, self.scorer.schema) as output:
-            try:
+        try:
+            with Output(self.place, self.scorer.schema) as output:
                 summary = self._seen_done(engine, rules, output, report)
-            except BaseException:
-                clear_if_empty(self.place)
-                raise
-            output.commit(_success(self.plan, summary))
+                output.commit(_success(self.plan, summary))
+        except BaseException:
+            clear_if_empty(self.place)
+            raise
         return summary
 
     def _seen_done(
