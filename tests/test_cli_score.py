@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+from builders import Terminal
 from torch_binary_classifier import progress, save
 from torch_binary_classifier.cli.main import main
 
@@ -170,13 +171,6 @@ def city_model(folder):
     pipe = make_pipeline(columns, LogisticRegression())
     save(pipe.fit(table, table["bought"]), "model.joblib")
     return folder / "model.joblib"
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self):
-        return True
 
 
 def test_progress_rewrites_a_line_on_a_terminal(age_model, monkeypatch):

@@ -201,9 +201,8 @@ class TorchBinaryClassifier(
         What to do about features that are not on the scale a network learns from, and
         about an ``X_val`` that is not on the scale of ``X``; a search tells it once.
         Unless it is "ignore", short trainings measure what features far from unit scale
-        cost networks that see the columns as they are.
-        Unless it is "ignore", the first 30 or more rows to score that are far from the
-        scale of training are told too, by a warning.
+        cost networks that see the columns as they are, and the first 30 or more rows to
+        score that are far from the scale of training are told too, by a warning.
 
     Attributes
     ----------

@@ -90,14 +90,15 @@ class Training:
 
     def _searched(self, search: str, X: Any, y: Any) -> Mapping[str, Any]:
         """Return the best parameters that there was time to measure."""
-        planned = default_grid(self.given)
-        n_candidates = len(planned)
         if search == "tune":
             changes = [
-                (name, value) for name, value in CHANGES if name not in self.given
+                {name: value} for name, value in CHANGES if name not in self.given
             ]
-            planned = [{}, *({name: value} for name, value in changes)]
+            planned = [{}, *changes]
             n_candidates = len(planned) + MOST_TOGETHER - 1
+        else:
+            planned = default_grid(self.given)
+            n_candidates = len(planned)
         is_whole = self._measure(planned, n_candidates, X, y)
         if search == "tune" and is_whole:
             combined = together(self.found[0], self.found[1:])

@@ -63,9 +63,16 @@ def report_scale(
     scale = keep_scale(estimator, rows)
     verdict = None
     if probe is not None and _is_to_be_measured(estimator, plan, kin):
-        is_watched = plan.early_stopping or watched is not None
-        measure = partial(measured_harm, estimator, rows, scale, plan, probe)
-        verdict = _measured(scale, kin, partial(measure, is_watched=is_watched))
+        probing = partial(
+            measured_harm,
+            estimator,
+            rows,
+            scale,
+            plan,
+            probe,
+            is_watched=plan.early_stopping or watched is not None,
+        )
+        verdict = _measured(scale, kin, probing)
     found, twins = _findings(estimator, rows, scale, plan, remedy, verdict)
     if watched is not None and estimator.unscaled_input != "ignore":
         found.append(

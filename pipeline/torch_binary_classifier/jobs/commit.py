@@ -65,20 +65,23 @@ class Output:
 
     def __enter__(self) -> Output:
         suffix = self._place.suffix
-        if suffix:
-            file = self._open.enter_context(replaced_file(self._place.out))
-            self._file = HashedFile(file)
-        with self._given_up_if_failing():
-            if self._file is not None and suffix == ".csv":
-                self._file.write(csv_header(self._schema))
-            elif self._file is not None:
-                writer = open_writer(self._file, suffix, self._schema, ascending=(ROW,))
-                self._writer = self._open.enter_context(writer)
+        with contextlib.ExitStack() as opened:
+            if suffix:
+                file = opened.enter_context(replaced_file(self._place.out))
+                self._file = HashedFile(file)
+                if suffix == ".csv":
+                    self._file.write(csv_header(self._schema))
+                else:
+                    self._writer = opened.enter_context(
+                        open_writer(self._file, suffix, self._schema, ascending=(ROW,))
+                    )
+            self._open = opened.pop_all()
         return self
 
     def __exit__(self, kind: Any, *_: object) -> None:
         if kind is not None:
-            self._give_up()
+            # No OSError: a failure to read the input would be told as one of this file.
+            self._open.__exit__(GeneratorExit, GeneratorExit(), None)
 
     def add(self, record: PartRecord) -> None:
         """Take in the next part.
@@ -121,21 +124,6 @@ class Output:
         self._open.close()
         written = {"name": place.out.name, "sha256": file.digest}
         write_json(place.success, told | {"files": [written]}, place.out)
-
-    @contextlib.contextmanager
-    def _given_up_if_failing(self) -> Iterator[None]:
-        """Leave nothing behind if the block fails."""
-        try:
-            with telling(self._place.out):
-                yield
-        except BaseException:
-            self._give_up()
-            raise
-
-    def _give_up(self) -> None:
-        """Remove the file that is not whole."""
-        # No OSError, or a failure to read the input would be told as one of this file.
-        self._open.__exit__(GeneratorExit, GeneratorExit(), None)
 
 
 def _told(record: PartRecord) -> dict[str, Any]:
