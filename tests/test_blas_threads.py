@@ -38,6 +38,23 @@ def test_one_blas_thread_restores_the_count_after_an_exception():
     assert counts() == before
 
 
+def test_within_itself_it_gives_one_thread_to_the_same_thread_alone():
+    def other():
+        with OneBlasThread() as n_threads:
+            seen.append(n_threads)
+
+    seen = []
+    with OneBlasThread():
+        with OneBlasThread() as n_threads:
+            assert n_threads == 1
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    with OneBlasThread() as n_threads:
+        assert n_threads == 3
+    assert seen == [3]
+
+
 @pytest.mark.parametrize("first_out", [0, 1])
 def test_one_blas_thread_survives_overlapping_threads(first_out):
     before = counts()

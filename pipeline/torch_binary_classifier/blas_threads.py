@@ -7,6 +7,7 @@ process allows, and waits at no barrier: larger units of work run side by side.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -94,23 +95,35 @@ def _limit(libraries: Sequence[_Library], counts: Sequence[int]) -> None:
 _shared = HeldSetting(_shared_counts, _limit_shared, _restore_shared)
 
 
+class _Depth(threading.local):
+    """How many ``with`` statements of `OneBlasThread` this thread is in."""
+
+    entered = 0
+
+
+_depth = _Depth()
+
+
 class OneBlasThread:
     """Sets BLAS to one thread per call, in a ``with`` statement and in this thread.
 
-    Gives how many threads a call had before. Several threads may multiply at once: the
-    last one to leave restores the process's counts that the first one found. Costs
-    5 us.
+    Gives how many threads a call of this thread had before: 1 within another such
+    statement of the same thread, else what the process allowed before all of them.
+    Several threads may multiply at once: the last one to leave restores the process's
+    counts that the first one found. Costs 5 us.
     """
 
     def __enter__(self) -> int:
-        """Limit BLAS; return the threads per call that it had before."""
+        """Limit BLAS; return the threads per call that this thread had before."""
         by_thread = _libraries().by_thread
         self.own = [library.count() for library in by_thread]
         before = _shared.hold(self)
         _limit(by_thread, [1] * len(self.own))
-        return min([*before, *self.own], default=1)
+        _depth.entered += 1
+        return 1 if _depth.entered > 1 else min([*before, *self.own], default=1)
 
     def __exit__(self, *_: object) -> None:
         """Restore the counts."""
+        _depth.entered -= 1
         _limit(_libraries().by_thread, self.own)
         _shared.release(self)

@@ -10,9 +10,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from scored_tables import people, scored
 from torch_binary_classifier import OutputError, TableError, score_table
+from torch_binary_classifier.inference import forward
 
 INPUTS = ["age", "pulse", "city"]
 
@@ -54,6 +56,29 @@ def test_number_of_threads_leaves_the_same_bytes(model, data, tmp_path, name):
         return [path.read_bytes() for path in files]
 
     assert written(1) == written(3)
+
+
+@pytest.mark.parametrize(("n_threads", "expected"), [(2, set()), (1, {2})])
+def test_threads_of_a_job_start_none_of_their_own(
+    model, data, tmp_path, monkeypatch, n_threads, expected
+):
+    """Two threads for each of two parts were in each other's way: 1.3 times as long."""
+    started = []
+
+    class Pool(forward.ThreadPoolExecutor):
+        def __init__(self, n_threads):
+            started.append(n_threads)
+            super().__init__(n_threads)
+
+    monkeypatch.setattr(forward, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(forward, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(forward, "TASK_WORK", 1)
+    with threadpool_limits(2, user_api="blas"):
+        score_table(
+            model, data, tmp_path / "out", part_bytes=1 << 14, n_threads=n_threads
+        )
+    assert len(list((tmp_path / "out").glob("part-*"))) > 1
+    assert set(started) == expected
 
 
 def test_several_files_say_where_a_row_is_of(model, tmp_path):

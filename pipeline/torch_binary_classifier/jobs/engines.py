@@ -101,7 +101,7 @@ def _in_threads(
     with OneBlasThread(), ThreadPoolExecutor(n_threads) as pool:
 
         def ask(task: PartTask) -> Asked:
-            return pool.submit(scorer, task).result
+            return pool.submit(_scored, scorer, task).result
 
         try:
             yield from _in_order(
@@ -130,7 +130,7 @@ def _in_dask(
 
 
 def _scored(scorer: PartScorer, task: PartTask) -> Done:
-    """Score a part in a worker."""
+    """Score a part in one of several threads, which shall start none of its own."""
     with OneBlasThread():
         return scorer(task)
 
