@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from torch_binary_classifier.estimator.bins import piecewise_encoding, piecewise_inputs
+from torch_binary_classifier.inference import piecewise
 from torch_binary_classifier.inference.encoding import Encoding
 from torch_binary_classifier.inference.piecewise import (
     PiecewiseLayer,
     PiecewiseTables,
     has_many_bins,
+    tables_of,
 )
 
 N_UNITS = 6
@@ -140,3 +142,42 @@ def test_bins_that_the_precision_cannot_tell_apart_are_one():
 def test_tables_are_for_many_bins(rows):
     assert has_many_bins(piecewise_encoding(rows, np.ones(len(rows)), 24))
     assert not has_many_bins(piecewise_encoding(rows, np.ones(len(rows)), 4))
+
+
+@pytest.fixture
+def layers(rows, rng):
+    """Return an encoding, weights and intercepts of two networks."""
+    encoding = centred(rows)
+    shapes = [(encoding.n_inputs, N_UNITS), (N_UNITS,)]
+    return encoding, [tuple(rng.normal(size=shape) for shape in shapes) for _ in "ab"]
+
+
+def test_tables_of_equal_networks_are_made_once(layers):
+    encoding, pairs = layers
+    made = tables_of(encoding, pairs)
+    again = Encoding(**{k: np.copy(v) for k, v in encoding.as_arrays().items()})
+    assert tables_of(again, [(c.copy(), i.copy()) for c, i in pairs]) is made
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_tables_follow_weights_that_are_changed_in_place(layers, place):
+    encoding, pairs = layers
+    before = tables_of(encoding, pairs).vectors
+    pairs[place[0]][place[1]][...] *= 2
+    found = tables_of(encoding, pairs).vectors
+    np.testing.assert_array_equal(found, PiecewiseTables(encoding, pairs).vectors)
+    assert not np.array_equal(found, before)
+
+
+@pytest.mark.parametrize("name", ["offset", "factor", "lowest", "highest", "fill"])
+def test_tables_follow_bins_that_are_changed_in_place(layers, name):
+    encoding, pairs = layers
+    before = tables_of(encoding, pairs)
+    vector = getattr(encoding, name)
+    vector[np.flatnonzero(np.isfinite(vector))[0]] += 0.01
+    assert tables_of(encoding, pairs) is not before
+
+
+def test_large_tables_are_not_kept(layers, monkeypatch):
+    monkeypatch.setattr(piecewise, "MOST_KEPT_BYTES", 100)
+    assert tables_of(*layers) is not tables_of(*layers)

@@ -22,6 +22,7 @@ from torch_binary_classifier.inference.piecewise import (
     PiecewiseLayer,
     PiecewiseTables,
     has_many_bins,
+    tables_of,
 )
 
 Array = NDArray[Any]
@@ -81,7 +82,7 @@ class Kind:
         if first.encoding is not None and hidden and has_many_bins(first.encoding):
             layers = [(member.coefs[0], member.intercepts[0]) for member in members]
             with OneBlasThread():  # the bits must not depend on the number
-                self.tables = PiecewiseTables(first.encoding, layers)
+                self.tables = tables_of(first.encoding, layers)
             self.widest = max(self.tables.n_units, *hidden)
 
     @property

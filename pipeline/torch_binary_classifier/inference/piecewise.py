@@ -12,7 +12,9 @@ with all bins.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,60 @@ Array = NDArray[Any]
 # takes 6 times as long per multiply-add, and of each column it has two.
 LEAST_INPUTS = 12
 
+# Tables are kept for the next rows, those of a few networks: they take most of the time
+# of a single row. Larger ones are for many rows at once, and would fill memory.
+N_KEPT = 8
+MOST_KEPT_BYTES = 1 << 22  # of first layers; their tables are twice as large
+
 
 def has_many_bins(encoding: Encoding) -> bool:
     """Return whether a first layer behind the encoding is faster from tables."""
     n_columns = len(np.unique(encoding.source))
     return encoding.n_inputs >= LEAST_INPUTS * n_columns
+
+
+def tables_of(
+    encoding: Encoding, layers: Sequence[tuple[Array, Array]]
+) -> PiecewiseTables:
+    """Return tables, those that were made before if no weight has changed since.
+
+    Parameters
+    ----------
+    encoding, layers
+        As for `PiecewiseTables`.
+
+    Returns
+    -------
+    PiecewiseTables
+        Shared by all that score the same networks.
+    """
+    if sum(coef.nbytes for coef, _ in layers) > MOST_KEPT_BYTES:
+        return PiecewiseTables(encoding, layers)
+    return _kept_tables(_Source(encoding, layers))
+
+
+class _Source:
+    """What tables are made from; equal to another one by its content at this time."""
+
+    def __init__(
+        self, encoding: Encoding, layers: Sequence[tuple[Array, Array]]
+    ) -> None:
+        self.encoding, self.layers = encoding, layers
+        values = [*encoding.as_arrays().values(), *itertools.chain(*layers)]
+        arrays = [np.asarray(value) for value in values]
+        self._content = [(one.dtype, one.shape, one.tobytes()) for one in arrays]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Source) and self._content == other._content
+
+    def __hash__(self) -> int:
+        return hash(self._content[-1])
+
+
+@lru_cache(N_KEPT)
+def _kept_tables(source: _Source) -> PiecewiseTables:
+    """Return the tables of a source."""
+    return PiecewiseTables(source.encoding, source.layers)
 
 
 class PiecewiseTables:
