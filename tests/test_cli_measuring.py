@@ -141,7 +141,12 @@ def test_a_model_is_fitted_anew_on_all_rows(train):
         (["--class-weight", "yes=-1"], "with a weight >= 0, got 'yes=-1'"),
         (["--threshold", "1.5"], "must be a number from 0 to 1, f1, or cost=FP:FN"),
         (["--threshold", "cost=1:0"], "got 'cost=1:0'"),
-        (["--json", "m.joblib"], "argument --json: must not be the model"),
+        (["--json", "m.joblib"], "--json: must be another file than that of --out"),
+        (["--card", "--json", "m.md"], "--json: must be another file than that of"),
+        (
+            ["--json", "r.html", "--report", "r.html"],
+            "another file than that of --json",
+        ),
         (["--json", TABLE], "argument --json: must be no input, got 'people.csv'"),
     ],
 )

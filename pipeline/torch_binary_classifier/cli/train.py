@@ -31,6 +31,7 @@ DESCRIPTION = (
 MODEL_SUFFIX = ".joblib"
 SAFE_SUFFIX = ".skops"
 REPORT_SUFFIX = ".html"
+CARD_SUFFIX = ".md"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,16 +107,27 @@ def run(arguments: argparse.Namespace, stream: TextIO) -> None:
 def _check_outputs(arguments: argparse.Namespace, out: Path) -> None:
     """Refuse a report that cannot be drawn, and files in the place of another."""
     inputs = [arguments.data, *([arguments.validate] if arguments.validate else [])]
-    check_no_input(arguments, out, *inputs)
-    if arguments.json is not None:
-        check_no_input(arguments, arguments.json, *inputs, name="--json")
-        if arguments.json.absolute() == out.absolute():
-            arguments.refuse(f"argument --json: must not be the model, got '{out}'")
+    written = {
+        "--out": out,
+        "--card": out.with_suffix(CARD_SUFFIX) if arguments.card else None,
+        "--json": arguments.json,
+        "--report": arguments.report,
+    }
+    paths: dict[Path, str] = {}
+    for argument, path in written.items():
+        if path is None:
+            continue
+        check_no_input(arguments, path, *inputs, name=argument)
+        other = paths.setdefault(path.resolve(), argument)
+        if other != argument:
+            arguments.refuse(
+                f"argument {argument}: must be another file than that of {other}, "
+                f"got '{path}'"
+            )
     if arguments.report is None:
         return
     from torch_binary_classifier.pictures.drawing import check_matplotlib
 
-    check_no_input(arguments, arguments.report, *inputs, name="--report")
     try:
         check_matplotlib("argument --report:")
     except ImportError as error:
