@@ -3,6 +3,7 @@
     python benchmarks/scoring.py
     python benchmarks/scoring.py --rows 1000000 --repeats 1
     python benchmarks/scoring.py --memory
+    python benchmarks/scoring.py --start
 
 Ten million rows of 20 numbers, in CSV and in Parquet, are read, scored and written in
 the format that they were read in:
@@ -22,13 +23,16 @@ memory is that of the process over what it held before.
 
 ``--default`` times the bare default model instead, beside its own predict_proba on all
 rows in memory. ``--memory`` scores a file 20 times as large as the memory that the
-process may take beyond what it has when it begins (RLIMIT_DATA).
+process may take beyond what it has when it begins (RLIMIT_DATA). ``--start`` times
+whole processes: the command line on 1,000 rows beside an import of scikit-learn and
+pyarrow, in turns; the difference is that of each turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -50,6 +54,8 @@ PANDAS_ROWS = 100_000
 HEADERS = ("rows in", "rows out", "contestant", "seconds", "rows/s", "peak MB", "ratio")
 MB = 1 << 20
 LIMIT_BYTES = 400 * MB
+START_ROWS = 1_000
+START_TURNS = 15
 
 
 # ------------------------------------------------------------------------ inputs
@@ -383,6 +389,55 @@ def keep_limit(found: dict[str, Any], options: argparse.Namespace) -> None:
         )
 
 
+def time_start(n_turns: int) -> dict[str, Any]:
+    """Time the command line on a small file beside the imports that it needs."""
+    make_models(is_default=False)
+    data, out = make_inputs(START_ROWS)["csv"], SCRATCH / "start.csv"
+    ours = ["-m", "torch_binary_classifier", "score", "--quiet", "--out"]
+    commands = {
+        "imports": ["-c", "import sklearn, pyarrow"],
+        "score": [*ours, str(out), str(SCRATCH / "ours.joblib"), str(data)],
+    }
+    # As an installed package has it; the first run writes it.
+    cache = {"PYTHONPYCACHEPREFIX": str(SCRATCH / "bytecode")}
+    settings = {**os.environ, **cache}
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for turn in range(1 + n_turns):
+        for name, command in commands.items():
+            remove(out)
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, env=settings)
+            if turn:
+                seconds[name].append(time.perf_counter() - start)
+    remove(out)
+    more = [b - a for a, b in zip(seconds["imports"], seconds["score"], strict=True)]
+    return {"n_rows": START_ROWS, "seconds": seconds, "more_seconds": more}
+
+
+def keep_start(found: dict[str, Any], options: argparse.Namespace) -> None:
+    """Print what a small file took, and keep it."""
+    import contestants as arena
+
+    facts = arena.machine_facts()
+    imports, score = (median(found["seconds"][name]) for name in ("imports", "score"))
+    more = sorted(found["more_seconds"])
+    text = (
+        "# Scoring a small file\n\n"
+        f"{arena.facts_line(facts)}\n\n"
+        f"CSV of {found['n_rows']:,} rows, medians of {len(more)} turns: `score` takes "
+        f"{score:.2f} s as a process, `import sklearn, pyarrow` {imports:.2f} s. In a "
+        f"turn {median(more):.2f} s more, {more[0]:.2f} to {more[-1]:.2f}.\n"
+    )
+    print(text)
+    if not options.quick:
+        arena.RESULTS.joinpath("scoring_start.md").write_text(text)
+        kept = {"machine": facts} | found
+        arena.RESULTS.joinpath("scoring_start.json").write_text(
+            json.dumps(kept, indent=1) + "\n"
+        )
+
+
 def table(records: Sequence[dict[str, Any]]) -> str:
     """Return the records as a Markdown table."""
     import contestants as arena
@@ -414,11 +469,15 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000_000, metavar="N")
     parser.add_argument("--default", action="store_true", help="the default model")
     parser.add_argument("--memory", action="store_true", help="under a hard limit")
+    parser.add_argument("--start", action="store_true", help="of a small file")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.repeats = 100_000, 1
     if options.memory:
         keep_limit(score_under_limit(1 if options.quick else 20), options)
+        return 0
+    if options.start:
+        keep_start(time_start(1 if options.quick else START_TURNS), options)
         return 0
     facts = arena.machine_facts()
     records = compare(options)
