@@ -267,7 +267,8 @@ def _unmarked(content: bytes) -> bytes:
 
 def _one_array(cells: Any, is_read: bool) -> Any:
     """Return a column as one array, with null for an empty text."""
-    cells = cells.combine_chunks()
+    # A block is one piece, which would be copied to be made one.
+    cells = cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
     if is_read or not pa.types.is_string(cells.type):
         return cells
     is_empty = pc.equal(cells, "")
