@@ -380,13 +380,7 @@ def keep_limit(found: dict[str, Any], options: argparse.Namespace) -> None:
         f"(RLIMIT_DATA): {found['seconds']:.0f} s, and {found['peak_bytes'] / MB:.0f} "
         "MB resident at most beyond that.\n"
     )
-    print(text)
-    if not options.quick:
-        arena.RESULTS.joinpath("scoring_memory.md").write_text(text)
-        kept = {"machine": facts} | found
-        arena.RESULTS.joinpath("scoring_memory.json").write_text(
-            json.dumps(kept, indent=1) + "\n"
-        )
+    keep("scoring_memory", text, {"machine": facts} | found, options)
 
 
 def time_start(n_turns: int) -> dict[str, Any]:
@@ -429,13 +423,20 @@ def keep_start(found: dict[str, Any], options: argparse.Namespace) -> None:
         f"{score:.2f} s as a process, `import sklearn, pyarrow` {imports:.2f} s. In a "
         f"turn {median(more):.2f} s more, {more[0]:.2f} to {more[-1]:.2f}.\n"
     )
+    keep("scoring_start", text, {"machine": facts} | found, options)
+
+
+def keep(
+    name: str, text: str, figures: dict[str, Any], options: argparse.Namespace
+) -> None:
+    """Print what was found, and keep it with all its figures unless it was quick."""
+    import contestants as arena
+
     print(text)
     if not options.quick:
-        arena.RESULTS.joinpath("scoring_start.md").write_text(text)
-        kept = {"machine": facts} | found
-        arena.RESULTS.joinpath("scoring_start.json").write_text(
-            json.dumps(kept, indent=1) + "\n"
-        )
+        arena.RESULTS.joinpath(f"{name}.md").write_text(text)
+        plain = json.dumps(figures, indent=1) + "\n"
+        arena.RESULTS.joinpath(f"{name}.json").write_text(plain)
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
@@ -486,14 +487,8 @@ def main() -> int:
     head = f"{arena.facts_line(facts)}; {options.rows:,} rows, {options.repeats} rounds"
     note = f"Medians; ratio: seconds to those of {base}, in the same format."
     text = "\n\n".join([title, head, table(records), note]) + "\n"
-    print(text)
-    if not options.quick:
-        name = "scoring_default" if options.default else "scoring"
-        arena.RESULTS.joinpath(f"{name}.md").write_text(text)
-        kept = {"machine": facts, "records": records}
-        arena.RESULTS.joinpath(f"{name}.json").write_text(
-            json.dumps(kept, indent=1) + "\n"
-        )
+    name = "scoring_default" if options.default else "scoring"
+    keep(name, text, {"machine": facts, "records": records}, options)
     return 0
 
 
