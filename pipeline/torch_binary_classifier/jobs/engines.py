@@ -98,7 +98,7 @@ def _in_threads(
         for task in itertools.chain(first, tasks):
             yield _done(task, scorer)
         return
-    with OneBlasThread(), ThreadPoolExecutor(n_threads) as pool:
+    with ThreadPoolExecutor(n_threads) as pool:
 
         def ask(task: PartTask) -> Asked:
             return pool.submit(_scored, scorer, task).result
