@@ -62,7 +62,7 @@ def test_number_of_threads_leaves_the_same_bytes(model, data, tmp_path, name):
 def test_threads_of_a_job_start_none_of_their_own(
     model, data, tmp_path, monkeypatch, n_threads, expected
 ):
-    """Two threads for each of two parts were in each other's way: 1.3 times as long."""
+    """Two threads for each of two parts would be in each other's way."""
     started = []
 
     class Pool(forward.ThreadPoolExecutor):
